@@ -1,0 +1,1 @@
+"""Keras 3 layers, models, losses, training and export."""

@@ -1,0 +1,1 @@
+"""The records that the pipeline writes and reads, and their schemas."""
