@@ -1,0 +1,33 @@
+"""The artifact types of this project that TFX does not define."""
+
+from tfx.types import artifact
+
+
+class Ledger(artifact.Artifact):
+    """What was left out and why: `ledger.jsonl`, one entry a line, and the counts in `summary.json`."""
+
+    TYPE_NAME = "Ledger"
+
+
+class WordVectors(artifact.Artifact):
+    """Frozen word vectors: `words.txt`, where a word's id is its line from 1, and `vectors.npy`.
+
+    Row 0 of the vectors, float32 [V + 1, D], is the padding.
+    """
+
+    TYPE_NAME = "WordVectors"
+
+
+class RetrievalEvaluation(artifact.Artifact):
+    """The retrieval metrics of a model, `metrics.json`, and a report for people, `report.html`."""
+
+    TYPE_NAME = "RetrievalEvaluation"
+
+
+class ClipIndex(artifact.Artifact):
+    """What text search looks through: `embeddings.npy`, `clips.jsonl` and `model.json`.
+
+    The embeddings are float32 [N, D], one row for each line of `clips.jsonl`.
+    """
+
+    TYPE_NAME = "ClipIndex"

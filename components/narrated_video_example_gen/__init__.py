@@ -1,0 +1,1 @@
+"""NarratedVideoExampleGen: from videos and subtitles to clip and caption records."""

@@ -1,0 +1,1 @@
+"""Subtitles of every common format, read as clean captions."""
