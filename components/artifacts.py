@@ -4,7 +4,7 @@ from tfx.types import artifact
 
 
 class Ledger(artifact.Artifact):
-    """What was left out and why: `ledger.jsonl`, one entry a line, and the counts in `summary.json`."""
+    """What was left out and why: `ledger.jsonl`, an entry a line, and counts in `summary.json`."""
 
     TYPE_NAME = "Ledger"
 

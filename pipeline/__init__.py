@@ -1,1 +1,1 @@
-"""What runs, in which order, with which settings: presets, pipeline, runners and the command line."""
+"""What runs, in which order, with which settings: presets, pipeline, runners, command line."""

@@ -1,7 +1,7 @@
-"""The records of the pipeline: their feature names, and the functions that write and parse them.
+"""The records of the pipeline: their feature names, and how they are written and parsed.
 
-Two records describe a clip. The *caption record* is a light `tf.train.Example` without pixels, which
-StatisticsGen, ExampleValidator and Transform read. The *clip record* is a
+Two records describe a clip. The *caption record* is a light `tf.train.Example` without pixels,
+which StatisticsGen, ExampleValidator and Transform read. The *clip record* is a
 `tf.train.SequenceExample` that holds the frames as JPEG, in the layout of DeepMind's dmvr
 (feature list `image/encoded`, context `caption/string`); trainer, evaluator and index read it.
 """

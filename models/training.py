@@ -1,0 +1,224 @@
+"""The training loop: Keras's `fit` with a schedule, checkpoints that survive a kill, and a log."""
+
+import json
+import pathlib
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+class WarmUpStepDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear warm-up from 0, then a constant rate that drops by a factor at given steps.
+
+    MIL-NCE paper, section 4.1: warm-up and stepwise decay.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float,
+        warmup_steps: int,
+        decay_steps: Sequence[int] = (),
+        decay_factor: float = 0.1,
+    ):
+        """Makes the schedule.
+
+        Args:
+          learning_rate: the rate after the warm-up.
+          warmup_steps: steps until it is reached; 0 starts with it.
+          decay_steps: the steps from which on the rate is multiplied once more by `decay_factor`.
+          decay_factor: the factor.
+        """
+        self.learning_rate = learning_rate
+        self.warmup_steps = warmup_steps
+        self.decay_steps = tuple(decay_steps)
+        self.decay_factor = decay_factor
+
+    def __call__(self, step):
+        """Returns the learning rate of `step`, counted from 0, where it is already above 0."""
+        step = keras.ops.cast(step, "float32")
+        warmup = keras.ops.minimum((step + 1.0) / max(self.warmup_steps, 1), 1.0)
+        drops = sum(keras.ops.cast(step >= at, "float32") for at in self.decay_steps)
+        return self.learning_rate * warmup * keras.ops.power(self.decay_factor, drops)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {
+            "learning_rate": self.learning_rate,
+            "warmup_steps": self.warmup_steps,
+            "decay_steps": self.decay_steps,
+            "decay_factor": self.decay_factor,
+        }
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Saves weights, optimiser and epoch at the end of each epoch, and finds the last of them.
+
+    A checkpoint counts only once TensorFlow has renamed its index into place, so a process killed
+    while it writes leaves the one before.
+    """
+
+    def __init__(self, model: keras.Model, directory: pathlib.Path, keep: int = 2):
+        """Prepares to save.
+
+        Args:
+          model: a built and compiled model.
+          directory: where the checkpoints of this run, and of no other, lie.
+          keep: how many to keep.
+        """
+        super().__init__()
+        model.optimizer.build(model.trainable_variables)
+        self.epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+        checkpoint = tf.train.Checkpoint(
+            weights=[weight.value for weight in model.weights],
+            optimizer=[variable.value for variable in model.optimizer.variables],
+            epoch=self.epoch,
+        )
+        self.manager = tf.train.CheckpointManager(checkpoint, str(directory), max_to_keep=keep)
+
+    def restore(self) -> int:
+        """Restores the last checkpoint, if there is one.
+
+        Returns:
+          The number of epochs that are done.
+        """
+        path = self.manager.latest_checkpoint
+        if path:
+            self.manager.checkpoint.restore(path).assert_consumed()
+        return int(self.epoch.numpy())
+
+    def on_epoch_end(self, epoch: int, logs=None) -> None:
+        """Saves."""
+        self.epoch.assign(epoch + 1)
+        self.manager.save(checkpoint_number=epoch + 1)
+
+
+class StopOnNaN(keras.callbacks.Callback):
+    """Ends the training with an error as soon as the loss is not a finite number."""
+
+    def on_train_batch_end(self, batch: int, logs=None) -> None:
+        """Checks the loss.
+
+        Raises:
+          FloatingPointError: the loss is NaN or infinite.
+        """
+        loss = logs["loss"]
+        if not np.isfinite(loss):
+            step = int(self.model.optimizer.iterations)
+            raise FloatingPointError(
+                f"the loss is {loss} after step {step}; lower the learning rate, lengthen the "
+                f"warm-up or turn mixed_bfloat16 off"
+            )
+
+
+class TrainingLog(keras.callbacks.Callback):
+    """Writes one JSON object for each epoch: step, loss, learning rate, clips per second.
+
+    A run that is resumed keeps the lines up to its checkpoint and goes on after them.
+    """
+
+    def __init__(self, path: pathlib.Path, steps_per_epoch: int, batch_size: int):
+        """Prepares to write.
+
+        Args:
+          path: the JSON Lines file.
+          steps_per_epoch: steps between two lines.
+          batch_size: clips in a batch.
+        """
+        super().__init__()
+        self.path = path
+        self.steps_per_epoch = steps_per_epoch
+        self.batch_size = batch_size
+        self._started = 0.0
+        self._train_seconds = 0.0
+
+    def keep_epochs(self, epochs: int) -> None:
+        """Drops what an earlier process wrote after its last checkpoint."""
+        lines = self.path.read_text().splitlines() if self.path.exists() else []
+        self.path.write_text("".join(line + "\n" for line in lines[:epochs]))
+
+    def on_epoch_begin(self, epoch: int, logs=None) -> None:
+        """Starts the clock."""
+        self._started = time.monotonic()
+
+    def on_test_begin(self, logs=None) -> None:
+        """Stops the clock before the validation, which is no training."""
+        self._train_seconds = time.monotonic() - self._started
+
+    def on_epoch_end(self, epoch: int, logs=None) -> None:
+        """Writes the line."""
+        seconds = self._train_seconds or time.monotonic() - self._started
+        iterations = self.model.optimizer.iterations
+        line = {
+            "step": int(iterations),
+            "loss": float(logs["loss"]),
+            "learning_rate": float(self.model.optimizer.learning_rate),
+            "clips_per_second": round(self.steps_per_epoch * self.batch_size / seconds, 1),
+        }
+        if "val_loss" in logs:
+            line["eval_loss"] = float(logs["val_loss"])
+        with self.path.open("a") as log:
+            log.write(json.dumps(line) + "\n")
+
+
+def fit(
+    model: keras.Model,
+    training_data: tf.data.Dataset,
+    *,
+    steps: int,
+    steps_per_epoch: int,
+    batch_size: int,
+    checkpoint_directory: pathlib.Path,
+    log_directory: pathlib.Path,
+    validation_data: tf.data.Dataset | None = None,
+    validation_steps: int | None = None,
+) -> int:
+    """Trains a compiled model from the last checkpoint, if there is one, up to `steps`.
+
+    Args:
+      model: a built and compiled model.
+      training_data: endless batches.
+      steps: optimiser steps in all, those before the checkpoint included; rounded up to epochs.
+      steps_per_epoch: steps between checkpoints.
+      batch_size: clips in a batch, for the log.
+      checkpoint_directory: where the checkpoints and `training.jsonl` of this run lie.
+      log_directory: where TensorBoard's files go.
+      validation_data: endless batches to score at each epoch's end.
+      validation_steps: how many of them.
+
+    Returns:
+      The step from which it went on; 0 without a checkpoint.
+
+    Raises:
+      FloatingPointError: the loss became NaN or infinite.
+    """
+    checkpoint_directory.mkdir(parents=True, exist_ok=True)
+    checkpoints = Checkpoints(model, checkpoint_directory)
+    done = checkpoints.restore()
+    resumed_at = int(model.optimizer.iterations)
+    log = TrainingLog(checkpoint_directory / "training.jsonl", steps_per_epoch, batch_size)
+    log.keep_epochs(done)
+    if resumed_at:
+        print(f"Training goes on from the checkpoint at step {resumed_at} of {steps}.", flush=True)
+    epochs = -(-steps // steps_per_epoch)
+    model.fit(
+        training_data,
+        epochs=epochs,
+        initial_epoch=done,
+        steps_per_epoch=steps_per_epoch,
+        validation_data=validation_data,
+        validation_steps=validation_steps,
+        # A bar for a person at a terminal, a line an epoch for a log file.
+        verbose=1 if sys.stdout.isatty() else 2,
+        callbacks=[
+            StopOnNaN(),
+            log,
+            checkpoints,
+            keras.callbacks.TensorBoard(str(log_directory), update_freq="epoch"),
+        ],
+    )
+    return resumed_at
