@@ -3,10 +3,12 @@
 PYTHON ?=
 VENV := .venv
 RUN := $(VENV)/bin
+DEMO := runs/demo
+BUILDIFIER_VERSION := 8.2.1
 
 .PHONY: help
 help: ## Show the targets.
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.ready: requirements.lock requirements-uv.lock pyproject.toml tools/setup_venv.sh
 	PYTHON='$(PYTHON)' tools/setup_venv.sh
@@ -15,11 +17,37 @@ $(VENV)/.ready: requirements.lock requirements-uv.lock pyproject.toml tools/setu
 .PHONY: setup
 setup: $(VENV)/.ready ## Make the virtual environment from the lock file.
 
+.PHONY: demo
+demo: setup ## Make sample videos, run the pipeline on them, search with the pushed model.
+	$(RUN)/howto100m sample-data --output $(DEMO)/data
+	$(RUN)/howto100m run --preset sample --output $(DEMO) --videos $(DEMO)/data/videos \
+	  --test-videos $(DEMO)/data/test/videos --test-annotations $(DEMO)/data/test/annotations.csv
+	$(RUN)/howto100m search --run $(DEMO) \
+	  'cut the red star' 'pour the blue circle' 'rotate the green square'
+
 .PHONY: test
 test: setup ## Run the tests.
 	$(RUN)/python -m pytest
+
+.PHONY: lint
+lint: setup ## Run the linters; buildifier needs npm.
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	@if command -v npm >/dev/null; then \
+	  npm install --silent --no-save --prefix build/buildifier @bazel/buildifier@$(BUILDIFIER_VERSION) && \
+	  build/buildifier/node_modules/.bin/buildifier -mode=check -lint=warn BUILD MODULE.bazel; \
+	else echo 'lint: no npm here, so BUILD is not checked by buildifier'; fi
+
+.PHONY: format
+format: setup ## Format the Python code.
+	$(RUN)/ruff check --fix .
+	$(RUN)/ruff format .
 
 .PHONY: lock
 lock: setup ## Resolve requirements.lock anew from pyproject.toml.
 	.uv/bin/uv pip compile -q --universal --generate-hashes --python-version 3.10 --no-header \
 	  --extra dev pyproject.toml -o requirements.lock
+
+.PHONY: clean
+clean: ## Remove the environment and what builds left; runs/ stays.
+	rm -rf $(VENV) .uv build *.egg-info

@@ -1,0 +1,262 @@
+"""The settings of a whole run, and the named presets.
+
+Each preset says what it is for, the command that runs it, and what to expect. `with_overrides`
+changes single settings by their dotted names, as the command line's `--set` does.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from components.narrated_video_example_gen.config import IngestConfig
+from components.retrieval_evaluator.config import EvaluatorConfig
+from components.trainer.config import ModelConfig, TrainingConfig
+from components.word_vectors.config import WordVectorsConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """Everything about a run but where its files are.
+
+    Attributes:
+      description: what the preset is for, its hardware and what to expect.
+      ingest: from videos and subtitles to clips.
+      words: the frozen word vectors.
+      model: the two towers.
+      training: the training run.
+      evaluation: how the model is scored and when it is blessed.
+    """
+
+    description: str
+    ingest: IngestConfig = dataclasses.field(default_factory=IngestConfig)
+    words: WordVectorsConfig = dataclasses.field(default_factory=WordVectorsConfig)
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
+    evaluation: EvaluatorConfig = dataclasses.field(default_factory=EvaluatorConfig)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """One run of the pipeline.
+
+    Attributes:
+      output: folder for everything that the run leaves behind.
+      videos: folder of narrated videos, or a manifest CSV.
+      preset: the settings.
+      test_videos: folder or manifest of annotated videos; empty to score on the eval split alone.
+      test_annotations: CSV with `video_id,start,end,caption` of the annotated videos.
+      publisher: first level of the hub folder.
+      model_name: second level of the hub folder; the version is the third.
+      workers: processes that decode videos; 0 for one for each core.
+    """
+
+    output: str
+    videos: str
+    preset: Preset
+    test_videos: str = ""
+    test_annotations: str = ""
+    publisher: str = "local"
+    model_name: str = "mil-nce-s3d"
+    workers: int = 0
+
+    def __post_init__(self):
+        if bool(self.test_videos) != bool(self.test_annotations):
+            raise ValueError("test videos and test annotations must be given together")
+
+    @property
+    def hub_directory(self) -> str:
+        """The folder whose numbered subfolders are the model's pushed versions."""
+        return f"{self.output}/hub/{self.publisher}/{self.model_name}"
+
+
+PRESETS: Mapping[str, Preset] = {
+    "milnce-s3d": Preset(
+        description=(
+            "The MIL-NCE paper's S3D: 32 frames at 10 fps, 200 pixels, bag of 5, GoogleNews word "
+            "vectors by --word-vectors, the HowTo100M filters on. For accelerators; one machine "
+            "gives one replica's share of the paper's batch of 8,192."
+        ),
+        ingest=IngestConfig(
+            min_words=100, max_duration=2000.0, language="en", min_views=100, max_search_rank=200
+        ),
+    ),
+    "sample": Preset(
+        description=(
+            "The sample data on two CPU cores: S3D at a quarter of its width on 8 frames of 64 "
+            "pixels. `make demo` runs it in minutes."
+        ),
+        ingest=IngestConfig(frame_rate=2.5, short_side=72, eval_fraction=0.1, videos_per_shard=8),
+        words=WordVectorsConfig(),
+        model=ModelConfig(width=0.25, text_hidden_size=512),
+        training=TrainingConfig(
+            steps=1500,
+            batch_size=48,
+            num_candidates=3,
+            num_frames=8,
+            frame_rate=2.5,
+            image_size=64,
+            learning_rate=1e-3,
+            warmup_steps=100,
+            decay_at=(0.8,),
+            steps_per_epoch=100,
+            validation_batches=2,
+        ),
+        evaluation=EvaluatorConfig(num_frames=8, frame_rate=2.5, image_size=64, num_windows=4),
+    ),
+    "small": Preset(
+        description=(
+            "A folder of real videos on a few CPU cores, in minutes: S3D at a quarter of its width "
+            "on 8 frames of 112 pixels. Enough to see the whole road, not enough data for a good "
+            "model unless the folder is large."
+        ),
+        ingest=IngestConfig(frame_rate=5.0, short_side=128, eval_fraction=0.2, videos_per_shard=4),
+        model=ModelConfig(width=0.25, text_hidden_size=512),
+        training=TrainingConfig(
+            steps=200,
+            batch_size=16,
+            num_candidates=3,
+            num_frames=8,
+            frame_rate=2.5,
+            image_size=112,
+            warmup_steps=20,
+            steps_per_epoch=50,
+            validation_batches=1,
+        ),
+        evaluation=EvaluatorConfig(num_frames=8, frame_rate=2.5, image_size=112, num_windows=4),
+    ),
+}
+
+
+def with_overrides(preset: Preset, assignments: Sequence[str]) -> Preset:
+    """Returns the preset with single settings changed.
+
+    Args:
+      preset: where to start.
+      assignments: `section.setting=value`, such as `training.steps=200`; the value is read as the
+        setting's type.
+
+    Raises:
+      ValueError: an assignment is malformed, or names no setting, or its value has another type.
+    """
+    for assignment in assignments:
+        name, separator, text = assignment.partition("=")
+        section_name, dot, setting = name.strip().partition(".")
+        if not separator or not dot:
+            raise ValueError(f"{assignment!r} is not of the form section.setting=value")
+        section = getattr(preset, section_name, None)
+        if not dataclasses.is_dataclass(section):
+            sections = [f.name for f in dataclasses.fields(preset) if f.name != "description"]
+            raise ValueError(f"no section {section_name!r}; there are {', '.join(sections)}")
+        types = typing.get_type_hints(type(section))
+        if setting not in types:
+            raise ValueError(f"{section_name} has no {setting!r}; it has {', '.join(types)}")
+        value = _parse(text.strip(), types[setting], name.strip())
+        section = dataclasses.replace(section, **{setting: value})
+        preset = dataclasses.replace(preset, **{section_name: section})
+    return preset
+
+
+def _parse(text: str, kind: Any, name: str) -> Any:
+    """Returns `text` as a value of the annotated type `kind`."""
+    choices = typing.get_args(kind) if typing.get_origin(kind) is not tuple else ()
+    if type(None) in choices and text.lower() in ("none", "null", ""):
+        return None
+    (kind,) = [choice for choice in choices if choice is not type(None)] or [kind]
+    if kind is str:
+        return text
+    try:
+        value = json.loads(text.lower() if kind is bool else text)
+    except json.JSONDecodeError:
+        value = text
+    if typing.get_origin(kind) is tuple and isinstance(value, list):
+        return tuple(value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not kind:
+        expected = getattr(kind, "__name__", str(kind))
+        raise ValueError(f"{name} is {text!r}; it must be of type {expected}")
+    return value
+
+
+def _absolute(path: str) -> str:
+    """Returns a local path as an absolute one; an address such as gs://… or nothing as it is."""
+    return path if not path or "://" in path else os.path.abspath(path)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunOptions:
+    """What a person says of a run; `run.json` in the output folder holds it.
+
+    Attributes:
+      videos: folder of narrated videos, or a manifest CSV.
+      output: folder for everything that the run leaves behind.
+      preset: name of a preset.
+      overrides: `section.setting=value`, each.
+      test_videos: folder or manifest of annotated videos, or empty.
+      test_annotations: their CSV, or empty.
+      publisher: first level of the hub folder.
+      model_name: second level of the hub folder.
+      workers: processes that decode videos; 0 for one for each core.
+    """
+
+    videos: str
+    output: str
+    preset: str = "small"
+    overrides: tuple[str, ...] = ()
+    test_videos: str = ""
+    test_annotations: str = ""
+    publisher: str = "local"
+    model_name: str = "mil-nce-s3d"
+    workers: int = 0
+
+    def resolve(self) -> RunConfig:
+        """Returns the run with its preset looked up and its paths absolute.
+
+        Raises:
+          ValueError: there is no such preset or setting.
+        """
+        if self.preset not in PRESETS:
+            raise ValueError(f"no preset {self.preset!r}; there are {', '.join(PRESETS)}")
+        return RunConfig(
+            output=_absolute(self.output),
+            videos=_absolute(self.videos),
+            preset=with_overrides(PRESETS[self.preset], self.overrides),
+            test_videos=_absolute(self.test_videos),
+            test_annotations=_absolute(self.test_annotations),
+            publisher=self.publisher,
+            model_name=self.model_name,
+            workers=self.workers or os.cpu_count() or 1,
+        )
+
+    def save(self, path: pathlib.Path) -> None:
+        """Writes the options as JSON.
+
+        Args:
+          path: the file.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+
+
+def load_run(path: pathlib.Path) -> RunConfig:
+    """Returns the run that a `run.json` describes.
+
+    Args:
+      path: the file.
+
+    Raises:
+      ValueError: the file is missing or is not a `run.json`.
+    """
+    try:
+        options = RunOptions(**json.loads(path.read_text()))
+    except FileNotFoundError:
+        raise ValueError(
+            f"{path} does not exist; `howto100m run` writes one, and HOWTO100M_RUN names it"
+        ) from None
+    except (TypeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is no run.json: {error}") from error
+    return options.resolve()

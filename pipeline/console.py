@@ -1,0 +1,63 @@
+"""What a person at a terminal sees of a pipeline run: a line for each node, not TFX's log."""
+
+import logging
+import pathlib
+import re
+import time
+
+import click
+
+_STARTED = re.compile(r"^Component (\S+) is running\.$")
+_FINISHED = re.compile(r"^Component (\S+) is finished\.$")
+_CACHED = re.compile(r"^A cached execution \d+ is used\.$")
+
+
+class NodeProgress(logging.Handler):
+    """Turns the log of `LocalDagRunner` into one line for each node."""
+
+    def __init__(self):
+        super().__init__(logging.INFO)
+        self.cached = 0
+        self.executed = 0
+        self._started = 0.0
+        self._from_cache = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Prints a line when a node ends."""
+        message = record.getMessage()
+        if match := _STARTED.match(message):
+            self._started = time.monotonic()
+            self._from_cache = False
+            click.secho(f"  {match[1]} ...", dim=True)
+        elif _CACHED.match(message):
+            self._from_cache = True
+        elif match := _FINISHED.match(message):
+            seconds = time.monotonic() - self._started
+            self.cached += self._from_cache
+            self.executed += not self._from_cache
+            how = "cached" if self._from_cache else f"{seconds:.0f} s"
+            click.echo(f"  {click.style(match[1], bold=True)}: {how}")
+
+
+def watch(log_path: pathlib.Path) -> NodeProgress:
+    """Sends everything that TFX and Beam log to a file, and a line for each node to the terminal.
+
+    Args:
+      log_path: the file; it is started anew.
+
+    Returns:
+      The handler that counts the nodes.
+    """
+    from absl import logging as absl_logging
+
+    absl_logging.set_verbosity(absl_logging.INFO)
+    absl_logging.use_absl_handler()
+    log_file = logging.FileHandler(log_path, mode="w")
+    log_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    progress = NodeProgress()
+    root = logging.getLogger()
+    root.handlers = [log_file]
+    absl_logger = logging.getLogger("absl")
+    absl_logger.handlers = [progress]
+    absl_logger.propagate = True
+    return progress

@@ -1,0 +1,119 @@
+"""The pipeline: from a folder of narrated videos to a pushed text-video model and an index."""
+
+import dataclasses
+import importlib.resources
+import json
+
+from tfx import v1 as tfx
+from tfx.dsl.components.base import base_node
+
+from components.clip_index.component import ClipIndexGen
+from components.example_validator.component import CaptionValidator
+from components.model_card.component import ModelCardGen
+from components.narrated_video_example_gen.component import NarratedVideoExampleGen
+from components.retrieval_evaluator.component import RetrievalEvaluator
+from components.trainer.component import TextVideoTrainer
+from components.word_vectors.component import WordVectorsGen
+from pipeline import configs
+
+_RUNNER = "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+
+
+def _decoding_args(workers: int) -> list[str]:
+    """Returns Beam's arguments for the one stage that is heavy: videos, on every core."""
+    return [_RUNNER, "--direct_running_mode=multi_processing", f"--direct_num_workers={workers}"]
+
+
+def create_pipeline(config: configs.RunConfig) -> tfx.dsl.Pipeline:
+    """Returns the pipeline of a run; nothing is read or written before it is run.
+
+    Args:
+      config: where the files are, and the settings.
+    """
+    preset = config.preset
+    nodes: list[base_node.BaseNode] = []
+
+    ingest = NarratedVideoExampleGen(
+        videos=config.videos, config=preset.ingest
+    ).with_beam_pipeline_args(_decoding_args(config.workers))
+    nodes.append(ingest)
+    annotated_clips = None
+    if config.test_videos:
+        annotated = (
+            NarratedVideoExampleGen(
+                videos=config.test_videos,
+                config=dataclasses.replace(preset.ingest, annotations=config.test_annotations),
+            )
+            .with_id("AnnotatedVideoExampleGen")
+            .with_beam_pipeline_args(_decoding_args(config.workers))
+        )
+        nodes.append(annotated)
+        annotated_clips = annotated.outputs["clips"]
+
+    statistics = tfx.components.StatisticsGen(examples=ingest.outputs["examples"])
+    schema = tfx.components.ImportSchemaGen(
+        schema_file=str(importlib.resources.files("schemas") / "captions.pbtxt")
+    )
+    validator = CaptionValidator(
+        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
+    )
+    transform = tfx.components.Transform(
+        examples=ingest.outputs["examples"],
+        schema=schema.outputs["schema"],
+        preprocessing_fn="components.transform.preprocessing.preprocessing_fn",
+        materialize=False,
+    )
+    # Captions with anomalies stop the run here, before anything is learnt from them.
+    transform.add_upstream_node(validator)
+    words = WordVectorsGen(
+        examples=ingest.outputs["examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        config=preset.words,
+    )
+    trainer = TextVideoTrainer(
+        clips=ingest.outputs["clips"],
+        word_vectors=words.outputs["word_vectors"],
+        model=preset.model,
+        training=preset.training,
+        checkpoint_directory=f"{config.output}/checkpoints",
+    )
+    evaluator = RetrievalEvaluator(
+        model=trainer.outputs["model"],
+        clips=ingest.outputs["clips"],
+        annotated_clips=annotated_clips,
+        model_run=trainer.outputs["model_run"],
+        config=dataclasses.replace(preset.evaluation, hub_directory=config.hub_directory),
+    )
+    card = ModelCardGen(
+        model=trainer.outputs["model"],
+        evaluation=evaluator.outputs["evaluation"],
+        ledger=ingest.outputs["ledger"],
+        publisher=config.publisher,
+        model_name=config.model_name,
+        settings=json.dumps(dataclasses.asdict(preset)),
+    )
+    pusher = tfx.components.Pusher(
+        model=card.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=tfx.proto.PushDestination(
+            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=config.hub_directory)
+        ),
+    )
+    index = ClipIndexGen(
+        clips=ingest.outputs["clips"],
+        annotated_clips=annotated_clips,
+        pushed_model=pusher.outputs["pushed_model"],
+        config=preset.evaluation,
+    )
+    nodes += [statistics, schema, validator, transform, words]
+    nodes += [trainer, evaluator, card, pusher, index]
+    return tfx.dsl.Pipeline(
+        pipeline_name="howto100m",
+        pipeline_root=f"{config.output}/pipeline_root",
+        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
+            f"{config.output}/metadata.sqlite"
+        ),
+        components=nodes,
+        enable_cache=True,
+        beam_pipeline_args=[_RUNNER],
+    )

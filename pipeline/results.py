@@ -1,0 +1,77 @@
+"""What a run leaves for people, copied out of the TFX roots."""
+
+import pathlib
+import shutil
+
+from ml_metadata.metadata_store import metadata_store
+from ml_metadata.proto import metadata_store_pb2
+
+PIPELINE_NAME = "howto100m"
+
+
+def connect(metadata_path: pathlib.Path) -> metadata_store.MetadataStore:
+    """Returns the metadata store of a run.
+
+    Args:
+      metadata_path: its SQLite file.
+    """
+    config = metadata_store_pb2.ConnectionConfig()
+    config.sqlite.filename_uri = str(metadata_path)
+    config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
+    return metadata_store.MetadataStore(config)
+
+
+def latest_output(
+    store: metadata_store.MetadataStore, node_id: str, output: str
+) -> metadata_store_pb2.Artifact | None:
+    """Returns the artifact that a node's last successful execution wrote or took from the cache.
+
+    Args:
+      store: the metadata store.
+      node_id: such as "Trainer".
+      output: the node's output key.
+    """
+    context = store.get_context_by_type_and_name("node", f"{PIPELINE_NAME}.{node_id}")
+    if context is None:
+        return None
+    good = (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
+    executions = [
+        execution
+        for execution in store.get_executions_by_context(context.id)
+        if execution.last_known_state in good
+    ]
+    if not executions:
+        return None
+    last = max(executions, key=lambda execution: execution.id)
+    artifact_ids = [
+        event.artifact_id
+        for event in store.get_events_by_execution_ids([last.id])
+        if event.type == metadata_store_pb2.Event.OUTPUT and event.path.steps[0].key == output
+    ]
+    return store.get_artifacts_by_id(artifact_ids)[0] if artifact_ids else None
+
+
+def gather(output: pathlib.Path) -> None:
+    """Copies ledger, metrics, report and search index of the last run into the output folder.
+
+    The index is copied only when a model was pushed: after a run whose model was not blessed,
+    search goes on with the last blessed one.
+
+    Args:
+      output: the run's folder.
+    """
+    store = connect(output / "metadata.sqlite")
+    for node_id, key, names in (
+        ("NarratedVideoExampleGen", "ledger", ("ledger.jsonl", "summary.json")),
+        ("RetrievalEvaluator", "evaluation", ("metrics.json", "report.html")),
+    ):
+        artifact = latest_output(store, node_id, key)
+        for name in names if artifact else ():
+            shutil.copyfile(pathlib.Path(artifact.uri) / name, output / name)
+    index = latest_output(store, "ClipIndexGen", "index")
+    if index and (pathlib.Path(index.uri) / "embeddings.npy").exists():
+        staging = output / "index.new"
+        shutil.rmtree(staging, ignore_errors=True)
+        shutil.copytree(index.uri, staging)
+        shutil.rmtree(output / "index", ignore_errors=True)
+        staging.rename(output / "index")

@@ -1,0 +1,155 @@
+"""The whole MIL-NCE road on small sample videos: killed, resumed, cached, served, searched."""
+
+import collections
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pytest
+from ml_metadata.proto import metadata_store_pb2
+
+from pipeline import results
+
+pytestmark = pytest.mark.e2e
+
+_NODES = 12
+_STATES = metadata_store_pb2.Execution
+_SETTINGS = [
+    "training.steps=60",
+    "training.steps_per_epoch=10",
+    "training.batch_size=8",
+    "model.width=0.125",
+    # Sixty steps teach nothing; the road behind the blessing is to be tested all the same.
+    "evaluation.min_recall_margin=-1",
+]
+
+
+def _howto100m(*arguments: str) -> list[str]:
+    return [sys.executable, "-c", "from pipeline.cli import main; main()", *arguments]
+
+
+def _run(*arguments: str) -> str:
+    done = subprocess.run(
+        _howto100m(*arguments), capture_output=True, text=True, timeout=900, check=False
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> pathlib.Path:
+    folder = tmp_path_factory.mktemp("data")
+    _run("sample-data", "--output", str(folder), "--videos", "10", "--test-videos", "3")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run_arguments(data, tmp_path_factory) -> list[str]:
+    output = tmp_path_factory.mktemp("run")
+    arguments = ["run", "--preset", "sample", "--output", str(output)]
+    arguments += ["--videos", str(data / "videos"), "--test-videos", str(data / "test" / "videos")]
+    arguments += ["--test-annotations", str(data / "test" / "annotations.csv")]
+    return arguments + [part for setting in _SETTINGS for part in ("--set", setting)]
+
+
+@pytest.fixture(scope="module")
+def killed_then_finished(run_arguments) -> tuple[pathlib.Path, str]:
+    """Kills a run in the middle of its training, runs it again; returns its folder and output."""
+    output = pathlib.Path(run_arguments[run_arguments.index("--output") + 1])
+    process = subprocess.Popen(
+        _howto100m(*run_arguments), stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    deadline = time.monotonic() + 600
+    while not list(output.glob("checkpoints/*/ckpt-*.index")):
+        assert process.poll() is None, (output / "run.log").read_text()[-3000:]
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return output, _run(*run_arguments)
+
+
+def _executions(output: pathlib.Path) -> list[metadata_store_pb2.Execution]:
+    return results.connect(output / "metadata.sqlite").get_executions()
+
+
+def test_run_goes_on_from_the_last_checkpoint_after_kill_9(killed_then_finished):
+    output, printed = killed_then_finished
+    assert "Training goes on from the checkpoint at step" in printed
+    log = (output / "pipeline_root").glob("TextVideoTrainer/model_run/*/training.jsonl")
+    steps = [json.loads(line)["step"] for line in next(log).read_text().splitlines()]
+    assert steps == [10, 20, 30, 40, 50, 60]
+
+
+def test_second_run_took_what_was_done_from_the_cache(killed_then_finished):
+    output, _ = killed_then_finished
+    states = collections.Counter(run.last_known_state for run in _executions(output))
+    before_the_trainer = 7
+    assert states[_STATES.CACHED] == before_the_trainer
+    assert states[_STATES.COMPLETE] == _NODES
+
+
+def test_people_find_what_the_run_leaves(killed_then_finished):
+    output, printed = killed_then_finished
+    metrics = json.loads((output / "metrics.json").read_text())
+    count = metrics["text_to_video"]["num_candidates"]
+    assert count == metrics["text_to_video"]["num_queries"] == metrics["num_expected"]
+    assert metrics["random"]["R@10"] == pytest.approx(10 / count)
+    assert 0 <= metrics["text_to_video"]["R@1"] <= metrics["text_to_video"]["R@10"] <= 1
+    report = (output / "report.html").read_text()
+    assert "data:image/" in report
+    assert "http" not in report.replace("http://www.w3.org", "")
+    assert (output / "ledger.jsonl").exists()
+    assert "videos" in printed
+
+
+def test_pushed_model_serves_text_and_video_without_this_project(killed_then_finished):
+    output, _ = killed_then_finished
+    (version,) = (output / "hub" / "local" / "mil-nce-s3d").iterdir()
+    assert (version / "MODEL_CARD.md").exists()
+    code = """
+        import sys
+        import numpy as np, tensorflow as tf, tensorflow_hub as hub
+        model = hub.load(sys.argv[1])
+        video = model.signatures["video"](tf.zeros([2, 8, 64, 64, 3]))
+        text = model.signatures["text"](tf.constant(["cut the red star", "", "fold it"]))
+        assert video["video_embedding"].shape == (2, 512), video["video_embedding"].shape
+        assert text["text_embedding"].shape == (3, 512)
+        assert np.isfinite(text["text_embedding"]).all()
+        loaded = {"models", "components", "pipeline", "tensorflow_text", "tfx"} & set(sys.modules)
+        assert not loaded, loaded
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), str(version)],
+        capture_output=True,
+        text=True,
+        cwd="/",
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_search_answers_with_clips_of_the_run(killed_then_finished):
+    output, _ = killed_then_finished
+    printed = _run("search", "--run", str(output), "--top", "3", "cut the red star", "zyzzyva")
+    lines = printed.splitlines()
+    assert lines[0] == "cut the red star"
+    assert [line.split(".")[0].strip() for line in lines[1:4]] == ["1", "2", "3"]
+    assert lines[4:] == ["zyzzyva", "  none of these words is known to the model"]
+    embeddings = np.load(output / "index" / "embeddings.npy", allow_pickle=False)
+    assert len(embeddings) == len((output / "index" / "clips.jsonl").read_text().splitlines())
+
+
+def test_unchanged_run_is_all_cache_hits(killed_then_finished, run_arguments):
+    output, _ = killed_then_finished
+    before = {run.id for run in _executions(output)}
+    printed = _run(*run_arguments)
+    states = [run.last_known_state for run in _executions(output) if run.id not in before]
+    assert states == [_STATES.CACHED] * _NODES
+    assert f"0 nodes run, {_NODES} from cache" in printed

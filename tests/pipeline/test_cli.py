@@ -1,0 +1,68 @@
+"""The command line without TensorFlow: help, errors, captions."""
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from pipeline import cli
+
+COMMANDS = ["run", "ingest", "captions", "search", "sample-data"]
+
+
+@pytest.mark.parametrize("command", [[], *[[name] for name in COMMANDS]])
+def test_help_imports_neither_tensorflow_nor_tfx(command):
+    code = (
+        "import sys; from pipeline.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "heavy = {'tensorflow', 'tfx', 'apache_beam', 'keras', 'av', 'numpy'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command, "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Usage:")
+
+
+def test_captions_prints_the_howto100m_csv(tmp_path):
+    subtitles = tmp_path / "a.srt"
+    subtitles.write_text("1\n00:00:01,500 --> 00:00:04,000\n<i>Cut</i> the paper, &amp; fold\n")
+    result = CliRunner().invoke(cli.main, ["captions", str(subtitles)])
+    assert result.exit_code == 0
+    assert result.output.splitlines() == ["start,end,text", '1.5,4.0,"Cut the paper, & fold"']
+
+
+def test_captions_of_an_empty_file_is_one_clear_line(tmp_path):
+    subtitles = tmp_path / "a.vtt"
+    subtitles.write_text("")
+    result = CliRunner().invoke(cli.main, ["captions", str(subtitles)])
+    assert result.exit_code == 1
+    assert len(result.output.strip().splitlines()) == 1
+    assert "a.vtt" in result.output
+
+
+def test_run_with_a_mistyped_setting_is_one_clear_line(tmp_path):
+    arguments = ["run", "--videos", str(tmp_path), "--output", str(tmp_path / "out")]
+    result = CliRunner().invoke(cli.main, [*arguments, "--set", "training.step=3"])
+    assert result.exit_code == 1
+    assert "training has no 'step'" in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_search_without_a_run_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli.main, ["search", "cut paper"])
+    assert result.exit_code == 1
+    assert "name one with --run" in result.output
+
+
+def test_search_in_a_folder_without_an_index_says_so(tmp_path):
+    result = CliRunner().invoke(cli.main, ["search", "cut paper", "--run", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "holds no index" in result.output

@@ -1,0 +1,109 @@
+"""Presets, overrides and the run file."""
+
+import dataclasses
+import json
+
+import pytest
+
+from pipeline import configs
+
+
+def test_override_is_read_as_the_settings_type():
+    preset = configs.with_overrides(
+        configs.PRESETS["sample"],
+        [
+            "training.steps=7",
+            "training.learning_rate=1",
+            "training.mixed_bfloat16=True",
+            "training.decay_at=[0.25, 0.75]",
+            "ingest.language=en",
+            "ingest.max_duration=none",
+        ],
+    )
+    assert preset.training.steps == 7
+    assert preset.training.learning_rate == 1.0
+    assert isinstance(preset.training.learning_rate, float)
+    assert preset.training.mixed_bfloat16 is True
+    assert preset.training.decay_at == (0.25, 0.75)
+    assert preset.ingest.language == "en"
+    assert preset.ingest.max_duration is None
+
+
+def test_override_leaves_the_preset_alone():
+    before = configs.PRESETS["sample"]
+    configs.with_overrides(before, ["training.steps=7"])
+    assert configs.PRESETS["sample"].training.steps != 7
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("steps=3", "not of the form section.setting=value"),
+        ("training.steps", "not of the form"),
+        ("trainer.steps=3", "no section 'trainer'; there are ingest, words, model"),
+        ("training.step=3", "training has no 'step'; it has steps, batch_size"),
+        ("training.steps=many", "training.steps is 'many'; it must be of type int"),
+        ("training.steps=1.5", "must be of type int"),
+        ("training.mixed_bfloat16=1", "must be of type bool"),
+        ("training.batch_size=1", "needs a second clip for negatives"),
+        ("training.positives=thrice", "must be 'once' or 'twice'"),
+    ],
+)
+def test_wrong_override_says_what_is_wrong(assignment, message):
+    with pytest.raises(ValueError, match=message):
+        configs.with_overrides(configs.PRESETS["sample"], [assignment])
+
+
+def test_run_file_round_trip_gives_the_same_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = configs.RunOptions(
+        videos="videos", output="out", preset="sample", overrides=("training.steps=3",), workers=2
+    )
+    options.save(tmp_path / "out" / "run.json")
+    config = configs.load_run(tmp_path / "out" / "run.json")
+    assert config == options.resolve()
+    assert config.videos == str(tmp_path / "videos")
+    assert config.preset.training.steps == 3
+    assert config.hub_directory == f"{tmp_path}/out/hub/local/mil-nce-s3d"
+
+
+def test_address_of_a_store_stays_as_it_is():
+    options = configs.RunOptions(videos="gs://bucket/videos", output="gs://bucket/out")
+    assert options.resolve().videos == "gs://bucket/videos"
+
+
+def test_unreadable_run_file_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"run\.json does not exist"):
+        configs.load_run(tmp_path / "run.json")
+    (tmp_path / "run.json").write_text(json.dumps({"vidoes": "x"}))
+    with pytest.raises(ValueError, match="is no run.json"):
+        configs.load_run(tmp_path / "run.json")
+
+
+def test_unknown_preset_is_named():
+    with pytest.raises(ValueError, match="no preset 'huge'; there are milnce-s3d"):
+        configs.RunOptions(videos="v", output="o", preset="huge").resolve()
+
+
+def test_annotations_without_videos_are_refused():
+    with pytest.raises(ValueError, match="must be given together"):
+        configs.RunOptions(videos="v", output="o", test_annotations="a.csv").resolve()
+
+
+def test_full_preset_has_the_papers_filters_and_the_others_do_not():
+    full = configs.PRESETS["milnce-s3d"].ingest
+    assert (full.min_words, full.max_duration, full.language) == (100, 2000.0, "en")
+    assert (full.min_views, full.max_search_rank) == (100, 200)
+    sample = configs.PRESETS["sample"].ingest
+    filters = ("min_words", "max_duration", "language", "min_views", "max_search_rank")
+    assert not any(getattr(sample, name) for name in filters)
+
+
+def test_presets_can_be_scored_with_the_frames_that_they_train_on():
+    for preset in configs.PRESETS.values():
+        training = dataclasses.asdict(preset.training)
+        evaluation = dataclasses.asdict(preset.evaluation)
+        for name in ("num_frames", "frame_rate", "image_size"):
+            assert training[name] == evaluation[name]
+        assert preset.training.num_candidates <= preset.ingest.bag_size
+        assert preset.training.image_size <= preset.ingest.short_side
