@@ -106,7 +106,7 @@ def _shake(phase: float) -> list[Layer]:
 def _stretch(phase: float) -> list[Layer]:
     """Two hands pull the item apart sideways."""
     pull = _wave(phase)
-    width = 1 + 0.75 * pull
+    width = 1 + 0.6 * pull
     return [
         Layer(WHOLE, _place(sx=width, sy=1 - 0.35 * pull)),
         Layer(HAND, _place(x=-width)),

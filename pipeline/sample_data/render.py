@@ -1,17 +1,20 @@
 """From a script to the frames of a video."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image
 
-from pipeline.sample_data.artwork import EXTENT, TEXTURE_SIZE, Texture, paint_parts
+from pipeline.sample_data.artwork import RESOLUTION, Texture, paint_parts
 from pipeline.sample_data.motions import MOTIONS
 from pipeline.sample_data.scenery import MARGIN, View, draw_background, draw_camera
 from pipeline.sample_data.script import VideoScript
 
 # Half of the item's side, in short sides of the picture.
-_RADII = (0.215, 0.26)
+_RADII = (0.225, 0.27)
+# A part whose area shrinks to less than this share of its texture's is seen from the side.
+_EDGE_ON = 1e-3
 
 
 def render_frames(script: VideoScript) -> Iterator[Image.Image]:
@@ -86,21 +89,30 @@ def _look_at(background: Image.Image, view: View, width: int, height: int) -> Im
 
 def _paste(picture: Image.Image, texture: Texture, matrix: np.ndarray) -> None:
     """Pastes a texture through an affine map from its own coordinates to pixels of the picture."""
-    reach = EXTENT * np.abs(matrix[:, :2]).sum(axis=1)
-    left, top = np.maximum(np.floor(matrix[:, 2] - reach), 0).astype(int)
-    right, bottom = np.minimum(np.ceil(matrix[:, 2] + reach), picture.size).astype(int)
-    determinant = matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]
-    if left >= right or top >= bottom or abs(determinant) < 1e-3:
+    # The texture's pixels are affine in the part's coordinates, so one map leads to the picture.
+    unit = 1 / RESOLUTION
+    placed = _compose(matrix, np.array([[unit, 0.0, texture.left], [0.0, unit, texture.top]]))
+    (a, b, x), (c, d, y) = placed.tolist()
+    texture_width, texture_height = texture.mask.size
+    corners = [(0, 0), (texture_width, 0), (0, texture_height), (texture_width, texture_height)]
+    xs = [x + a * column + b * row for column, row in corners]
+    ys = [y + c * column + d * row for column, row in corners]
+    left, top = max(math.floor(min(xs)), 0), max(math.floor(min(ys)), 0)
+    right = min(math.ceil(max(xs)), picture.width)
+    bottom = min(math.ceil(max(ys)), picture.height)
+    determinant = a * d - b * c
+    if left >= right or top >= bottom or abs(determinant) < _EDGE_ON:
         return
-    scale = TEXTURE_SIZE / (2 * EXTENT)
-    inverse = np.linalg.inv(matrix[:, :2])
-    origin = inverse @ (np.array([left, top]) - matrix[:, 2])
-    coefficients = np.column_stack([inverse * scale, origin * scale + TEXTURE_SIZE / 2])
+    # Pillow wants the map from the picture to the texture.
+    inverse = (d / determinant, -b / determinant, -c / determinant, a / determinant)
+    dx, dy = left - x, top - y
+    coefficients = (
+        inverse[0], inverse[1], inverse[0] * dx + inverse[1] * dy,
+        inverse[2], inverse[3], inverse[2] * dx + inverse[3] * dy,
+    )  # fmt: skip
     size = (right - left, bottom - top)
     colour, mask = (
-        image.transform(
-            size, Image.Transform.AFFINE, coefficients.ravel().tolist(), Image.Resampling.BILINEAR
-        )
-        for image in texture
+        image.transform(size, Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR)
+        for image in (texture.colour, texture.mask)
     )
     picture.paste(colour, (left, top), mask)

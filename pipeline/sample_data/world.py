@@ -85,10 +85,10 @@ def _heart() -> list[Point]:
 
 
 def _moon() -> list[Point]:
-    outer = np.radians(np.linspace(50, 310, 30))
-    inner = np.radians(np.linspace(299, 61, 24))
-    points = [(math.cos(a) + 0.2, math.sin(a)) for a in outer]
-    return points + [(0.82 * math.cos(a) + 0.45, 0.82 * math.sin(a)) for a in inner]
+    outer = np.radians(np.linspace(42, 318, 30))
+    inner = np.radians(np.linspace(283, 77, 24))
+    points = [(math.cos(a) + 0.15, math.sin(a)) for a in outer]
+    return points + [(0.68 * math.cos(a) + 0.75, 0.68 * math.sin(a)) for a in inner]
 
 
 # Outlines in a box from -1 to 1, y downwards. None looks the same after every rotation.
