@@ -1,0 +1,117 @@
+"""The text tower of MIL-NCE: word vectors, a layer on each word, the maximum over the words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+
+@keras.saving.register_keras_serializable(package="howto100m")
+class TextTower(keras.Model):
+    """Embeds sentences given as word ids.
+
+    Miech et al., "End-to-End Learning of Visual Representations from Uncurated Instructional
+    Videos", section 4.1: frozen word2vec vectors, a linear layer with ReLU on each word, the
+    maximum over the words and a linear layer to the joint space. As in the reference code nothing
+    masks the padding: its vector takes part in the maximum, so the number of ids of a sentence
+    has to be the same wherever its embedding is used.
+    """
+
+    def __init__(
+        self,
+        vectors: np.ndarray,
+        hidden_size: int = 2048,
+        embedding_size: int = 512,
+        kernel_initializer: Any = "glorot_uniform",
+        **kwargs: Any,
+    ):
+        """Makes the tower.
+
+        Args:
+          vectors: float [V+1, D], the vector of each word id; row 0 is that of the padding. They
+            are saved with the weights and never trained.
+          hidden_size: units of the layer on each word.
+          embedding_size: size of the joint space, E.
+          kernel_initializer: Keras initialiser of both layers.
+          **kwargs: `name`, `dtype`.
+
+        Raises:
+          ValueError: the vectors are not a matrix with a row for the padding and one for a word,
+            or hold a value that is not finite.
+        """
+        super().__init__(**kwargs)
+        vectors = np.asarray(vectors, dtype=np.float32)
+        if vectors.ndim != 2 or vectors.shape[0] < 2 or vectors.shape[1] < 1:
+            raise ValueError(
+                "the word vectors need one row for the padding and one for each word, "
+                f"not the shape {vectors.shape}"
+            )
+        if not np.isfinite(vectors).all():
+            row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
+            raise ValueError(f"the vector of word id {row} is not finite")
+        self.hidden_size = hidden_size
+        self.embedding_size = embedding_size
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self._vectors_shape = vectors.shape
+        self.embedding = layers.Embedding(
+            *vectors.shape,
+            embeddings_initializer=lambda shape, dtype=None: ops.convert_to_tensor(vectors, dtype),
+            trainable=False,
+            name="word_vectors",
+            dtype=self.dtype_policy,
+        )
+        self.hidden = layers.Dense(
+            hidden_size,
+            activation="relu",
+            kernel_initializer=self.kernel_initializer,
+            name="fc1",
+            dtype=self.dtype_policy,
+        )
+        # The loss multiplies embeddings without normalising them: keep their full precision.
+        self.head = layers.Dense(
+            embedding_size,
+            kernel_initializer=self.kernel_initializer,
+            name="fc2",
+            dtype="float32",
+        )
+
+    def build(self, input_shape: Any = None) -> None:
+        """Creates the weights.
+
+        Args:
+          input_shape: ignored; any batch of sentences of any length fits.
+        """
+        self.embedding.build((None, None))
+        self.hidden.build((None, None, self._vectors_shape[1]))
+        self.head.build((None, self.hidden_size))
+
+    def call(self, word_ids: Any) -> Any:
+        """Embeds sentences.
+
+        Args:
+          word_ids: int [B, L]; 0 pads.
+
+        Returns:
+          float32 [B, E].
+        """
+        return self.head(ops.max(self.hidden(self.embedding(word_ids)), axis=1))
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments that make a tower of this shape; the vectors are weights."""
+        return {
+            **super().get_config(),
+            "vectors_shape": list(self._vectors_shape),
+            "hidden_size": self.hidden_size,
+            "embedding_size": self.embedding_size,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+        }
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> "TextTower":
+        """Makes a tower with zero vectors, to be filled when its weights are loaded."""
+        config = dict(config)
+        return cls(np.zeros(config.pop("vectors_shape"), np.float32), **config)
