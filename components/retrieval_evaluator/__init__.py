@@ -1,0 +1,1 @@
+"""Evaluation by retrieval: text finds video and video finds text on clips never trained on."""
