@@ -11,6 +11,7 @@ import tensorflow as tf
 from components.retrieval_evaluator import embedding, metrics
 from components.retrieval_evaluator.blessing import Baseline, Decision
 from components.retrieval_evaluator.config import EvaluatorConfig
+from components.retrieval_evaluator.known_words import known_texts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,21 +99,6 @@ def evaluate(
         num_expected=embedded.num_expected,
         num_unknown_captions=int((~known_texts(text, model.embed_text([""])[0])).sum()),
     )
-
-
-def known_texts(embeddings: np.ndarray, empty: np.ndarray) -> np.ndarray:
-    """Tells which sentences hold a word that the model knows.
-
-    Unknown words are dropped, so a sentence of nothing else is embedded as the empty string is.
-
-    Args:
-      embeddings: float32 [Q, D], of the sentences.
-      empty: float32 [D], of the empty string.
-
-    Returns:
-      bool [Q].
-    """
-    return ~np.isclose(embeddings, empty, rtol=1e-4, atol=1e-6).all(axis=1)
 
 
 def newest_version(hub_directory: str) -> str | None:
