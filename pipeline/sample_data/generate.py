@@ -1,9 +1,7 @@
 """Writes the sample: narrated videos to train on, and annotated videos to test on."""
 
-import csv
 import dataclasses
 import hashlib
-import io
 import json
 import multiprocessing
 import os
@@ -11,18 +9,17 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from importlib import resources
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import av
 import numpy as np
 
-from pipeline.sample_data import narration
 from pipeline.sample_data.config import SampleConfig
 from pipeline.sample_data.encode import draw_noise, write_mp4
 from pipeline.sample_data.render import render_frames
 from pipeline.sample_data.script import VideoScript, write_scripts
+from pipeline.sample_data.tables import format_annotations, format_metadata, format_truth
 from pipeline.sample_data.webvtt import format_rolling_captions
-from pipeline.sample_data.world import describe
 
 MANIFEST = "manifest.json"
 TRUTH = "narration_truth.json"
@@ -30,6 +27,7 @@ VIDEOS = "videos"
 TEST_VIDEOS = "test/videos"
 METADATA = "videos/metadata.csv"
 ANNOTATIONS = "test/annotations.csv"
+_SUFFIXES = (".mp4", ".en.vtt")
 
 
 class SampleDataError(ValueError):
@@ -71,21 +69,19 @@ def write_sample_data(
     files += [METADATA, ANNOTATIONS, TRUTH]
     for stale in sorted(set(manifest.get("files", {})) - set(files)):
         (output / stale).unlink(missing_ok=True)
-    for folder in (VIDEOS, TEST_VIDEOS):
-        (output / folder).mkdir(parents=True, exist_ok=True)
+    output.mkdir(parents=True, exist_ok=True)
     # Listed before they are written, so that what an interrupted run leaves can be told apart.
     _write_manifest(output, fingerprint, dict.fromkeys(files))
+    for folder in (VIDEOS, TEST_VIDEOS):
+        (output / folder).mkdir(parents=True, exist_ok=True)
 
     for done, _ in enumerate(_run(jobs, workers or _usable_cores()), start=1):
         if progress is not None:
             progress(done, len(jobs))
-    _write_text(output / METADATA, _format_metadata(train))
-    _write_text(output / ANNOTATIONS, _format_annotations(test))
-    _write_text(output / TRUTH, _format_truth(train))
+    _write_text(output / METADATA, format_metadata(train))
+    _write_text(output / ANNOTATIONS, format_annotations(test))
+    _write_text(output / TRUTH, format_truth(train))
     _write_manifest(output, fingerprint, {name: (output / name).stat().st_size for name in files})
-
-
-_SUFFIXES = (".mp4", ".en.vtt")
 
 
 def _usable_cores() -> int:
@@ -107,12 +103,13 @@ def _read_manifest(output: Path) -> dict:
     """Returns the manifest of the sample in a folder, empty for a new or empty folder."""
     try:
         manifest = json.loads((output / MANIFEST).read_text(encoding="utf-8"))
-        if isinstance(manifest.get("files"), dict):
+        names = [PurePosixPath(name) for name in dict(manifest["files"])]
+        if not any(name.is_absolute() or ".." in name.parts for name in names):
             return manifest
     except FileNotFoundError:
         if not output.exists() or (output.is_dir() and not any(output.iterdir())):
             return {}
-    except (NotADirectoryError, ValueError, AttributeError):
+    except (NotADirectoryError, ValueError, KeyError, TypeError, AttributeError):
         pass
     raise SampleDataError(
         f"{output} holds something else than a sample; give a new or empty folder"
@@ -181,62 +178,3 @@ def _replacing(path: Path) -> Iterator[Path]:
 def _write_text(path: Path, text: str) -> None:
     with _replacing(path) as partial:
         partial.write_text(text, encoding="utf-8")
-
-
-def _format_csv(header: Sequence[str], rows: Iterator[Sequence[object]]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return stream.getvalue()
-
-
-def _format_metadata(scripts: Sequence[VideoScript]) -> str:
-    header = ("video_id", "task", "category", "search_rank", "views", "duration", "language")
-    rows = (
-        (s.video_id, s.task, s.category, s.search_rank, s.views, f"{s.duration:.2f}", "en")
-        for s in scripts
-    )
-    return _format_csv(header, rows)
-
-
-def _format_annotations(scripts: Sequence[VideoScript]) -> str:
-    rows = (
-        (script.video_id, f"{step.start:.2f}", f"{step.end:.2f}", describe(step.action, step.item))
-        for script in scripts
-        for step in script.steps
-    )
-    return _format_csv(("video_id", "start", "end", "caption"), rows)
-
-
-def _format_truth(scripts: Sequence[VideoScript]) -> str:
-    """Tells what each line is about, and which share of the lines is about what is on screen."""
-    lines = []
-    for script in scripts:
-        captions = [describe(step.action, step.item) for step in script.steps]
-        spans = [(step.start, step.end) for step in script.steps]
-        for line in script.lines:
-            shown = narration.shown_step(line, spans)
-            about = None if line.described_step is None else captions[line.described_step]
-            lines.append(
-                {
-                    "video_id": script.video_id,
-                    "start": line.start,
-                    "end": line.end,
-                    "text": line.text,
-                    "kind": line.kind.value,
-                    "about": about,
-                    "on_screen": None if shown is None else captions[shown],
-                    "matches": shown is not None and shown == line.described_step,
-                }
-            )
-    matching = sum(line["matches"] for line in lines)
-    truth = {
-        "num_lines": len(lines),
-        "matching_fraction": matching / len(lines) if lines else None,
-        "kinds": {
-            kind.value: sum(line["kind"] == kind.value for line in lines) for kind in narration.Kind
-        },
-        "lines": lines,
-    }
-    return json.dumps(truth, indent=1) + "\n"

@@ -123,6 +123,9 @@ def plan_kinds(rng: np.random.Generator, num_steps: int, num_intros: int) -> lis
             always_possible = [
                 index for index, kind in enumerate(kinds) if kind in (Kind.MATCH, Kind.FILLER)
             ]
+            if not always_possible:
+                kinds[edge] = Kind.FILLER
+                continue
             other = always_possible[rng.integers(len(always_possible))]
             kinds[edge], kinds[other] = kinds[other], kinds[edge]
     return kinds
@@ -144,9 +147,11 @@ def say_step(rng: np.random.Generator, action: str, item: Item) -> str:
     return template.format(verb=verb, gerund=gerund, item=noun)
 
 
-def say_filler(rng: np.random.Generator) -> str:
-    """Returns a spoken line that has nothing to do with any step."""
-    return _FILLERS[rng.integers(len(_FILLERS))]
+def say_fillers(rng: np.random.Generator, count: int) -> list[str]:
+    """Returns spoken lines that have nothing to do with any step, never one twice in a row."""
+    rounds = -(-count // len(_FILLERS))
+    order = np.tile(rng.permutation(len(_FILLERS)), rounds)
+    return [_FILLERS[index] for index in order[:count]]
 
 
 def say_intro(rng: np.random.Generator) -> str:

@@ -221,6 +221,7 @@ def _write_lines(
 ) -> list[Line]:
     """Writes one line for each step, and a greeting where there is time for one."""
     kinds = narration.plan_kinds(rng, len(steps), int(has_intro))
+    fillers = iter(narration.say_fillers(rng, kinds.count(Kind.FILLER)))
     offset = {Kind.MATCH: 0, Kind.EARLY: 1, Kind.LATE: -1}
     spoken: list[tuple[float, Kind, int | None, str]] = []
     if has_intro:
@@ -229,11 +230,14 @@ def _write_lines(
     for index, kind in enumerate(kinds):
         start = round(steps[index].start + float(rng.uniform(0.05, 0.4)), 2)
         if kind is Kind.FILLER:
-            spoken.append((start, kind, None, narration.say_filler(rng)))
+            spoken.append((start, kind, None, next(fillers)))
             continue
         described = index + offset[kind]
         step = steps[described]
-        spoken.append((start, kind, described, narration.say_step(rng, step.action, step.item)))
+        text = narration.say_step(rng, step.action, step.item)
+        while spoken and text == spoken[-1][-1]:
+            text = narration.say_step(rng, step.action, step.item)
+        spoken.append((start, kind, described, text))
     ends = [start for start, *_ in spoken[1:]] + [min(duration, round(steps[-1].end + 0.2, 2))]
     return [
         Line(start, end, narration.time_words(rng, text, start, end), text, kind, described)

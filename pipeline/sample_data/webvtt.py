@@ -48,4 +48,4 @@ def format_rolling_captions(lines: Sequence[Line], music: tuple[float, float] | 
         f"{format_time(start)} --> {format_time(end)} {_SETTINGS}\n{upper}\n{lower}\n"
         for start, end, upper, lower in cues
     ]
-    return "\n".join(["WEBVTT\nKind: captions\nLanguage: en\n", *blocks, ""])
+    return "\n".join(["WEBVTT\nKind: captions\nLanguage: en\n", *blocks])
