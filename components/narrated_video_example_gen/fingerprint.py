@@ -1,0 +1,50 @@
+"""A fingerprint of all files that an ingest reads."""
+
+import hashlib
+import os
+import pathlib
+from collections.abc import Iterator
+
+from components.narrated_video_example_gen import manifest
+from components.narrated_video_example_gen.config import IngestConfig
+from components.narrated_video_example_gen.subtitles import reader
+
+
+def input_fingerprint(videos: str, config: IngestConfig) -> str:
+    """Returns a hash that changes when a file that the ingest reads appears, goes or changes.
+
+    Files are known by path, size and time of last change, as in TFX's own ExampleGen; gigabytes of
+    video are not read. Files that the ingest does not read do not matter.
+
+    Args:
+      videos: a folder of videos, or a manifest CSV.
+      config: the settings, which may name further files.
+
+    Raises:
+      ManifestError: the videos cannot be listed.
+    """
+    digest = hashlib.sha256()
+    for path in _files(videos, config):
+        try:
+            status = os.stat(path)
+            line = f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n"
+        except OSError:
+            line = f"{path}\0missing\n"
+        digest.update(line.encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def _files(videos: str, config: IngestConfig) -> Iterator[str]:
+    if os.path.isdir(videos):
+        metadata = pathlib.Path(videos, manifest.METADATA_FILE)
+        if metadata.is_file():
+            yield str(metadata)
+    else:
+        yield videos
+    yield from filter(None, (config.annotations, config.caption_json))
+    rows, _ = manifest.read_videos(videos)
+    for row in rows:
+        yield row.path
+        subtitles = row.subtitles or reader.find_subtitles(row.path)
+        if subtitles:
+            yield str(subtitles)

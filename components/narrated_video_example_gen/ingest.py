@@ -1,0 +1,372 @@
+"""The ingest as a Beam pipeline: shards of videos in, clips, captions and ledger out.
+
+What goes through Beam is light: paths of videos, and captions. The frames go straight from the
+decoder to the file of their shard.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+from urllib import parse
+
+import apache_beam as beam
+import tensorflow as tf
+
+from components.narrated_video_example_gen import filters, ledger, manifest, splits
+from components.narrated_video_example_gen.config import IngestConfig
+from components.narrated_video_example_gen.ledger import Entry, Ledger
+from components.narrated_video_example_gen.manifest import VideoRow
+from components.narrated_video_example_gen.single_video import (
+    Transcript,
+    dropped_lines,
+    ingest_video,
+    is_usable,
+)
+from components.narrated_video_example_gen.subtitles import reader
+from schemas import records
+
+SPLITS = (splits.TRAIN_SPLIT, splits.EVAL_SPLIT)
+# Names the in-process runner itself: Beam's DirectRunner would first try to fetch another one.
+FN_API_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+
+
+class IngestError(RuntimeError):
+    """The ingest as a whole failed: too many videos failed, or no clip is left."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Folders:
+    """Where an ingest writes.
+
+    Attributes:
+      examples: gets Split-*/ with gzipped TFRecords of caption records.
+      clips: gets Split-*/ with TFRecords of clip records.
+      ledger: gets ledger.jsonl and summary.json.
+      captions: gets <video id>.csv with the captions of each video, if not empty.
+    """
+
+    examples: str
+    clips: str
+    ledger: str
+    captions: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What an ingest made.
+
+    Attributes:
+      summary: `ledger.Ledger.summary`.
+      splits: the splits that have clips, train before eval.
+    """
+
+    summary: dict[str, Any]
+    splits: tuple[str, ...]
+
+
+def ingest(
+    videos: str,
+    config: IngestConfig,
+    folders: Folders,
+    make_pipeline: Callable[[], beam.Pipeline],
+    threads: int = 1,
+    failure_folder: str = "",
+) -> Outcome:
+    """Reads all videos and writes their clips, captions and the ledger.
+
+    A split without a single clip is not written, as an annotated set has no train split.
+
+    Args:
+      videos: a folder of videos, or a manifest CSV.
+      config: the settings.
+      folders: where to write.
+      make_pipeline: makes the Beam pipeline to run on.
+      threads: threads of each worker's decoder.
+      failure_folder: gets a copy of the ledger if the ingest fails, for those who run it where the
+        outputs of a failure are deleted.
+
+    Raises:
+      ManifestError: the videos or the annotations cannot be listed.
+      IngestError: more than `max_failed_fraction` of the videos failed, or no clip is left. The
+        ledger has been written.
+    """
+    work = os.path.join(folders.ledger, "parts")
+    tf.io.gfile.makedirs(work)
+    try:
+        rows, entries = _plan(videos, config, work)
+        shards = _shards(rows, config)
+        if shards:
+            _run(shards, config, folders, work, make_pipeline, threads)
+        with _written(os.path.join(folders.ledger, ledger.LEDGER_FILE)) as stream:
+            book = Ledger(stream)
+            book.add_all(entries)
+            kept_clips = dict.fromkeys(SPLITS, 0)
+            for shard in shards:
+                with tf.io.gfile.GFile(os.path.join(work, shard.report_name)) as report_stream:
+                    report = json.load(report_stream)
+                book.add_all(Entry(**entry) for entry in report["entries"])
+                book.keep(report["videos"], report["clips"])
+                kept_clips[shard.split] += report["clips"]
+    finally:
+        tf.io.gfile.rmtree(work)
+    with _written(os.path.join(folders.ledger, ledger.SUMMARY_FILE)) as stream:
+        json.dump(book.summary(), stream, indent=2)
+    for split in {shard.split for shard in shards}:
+        if not kept_clips[split]:
+            tf.io.gfile.rmtree(os.path.join(folders.clips, f"Split-{split}"))
+            tf.io.gfile.rmtree(os.path.join(folders.examples, f"Split-{split}"))
+    _check(book, videos, config, folders.ledger, failure_folder)
+    return Outcome(book.summary(), tuple(split for split in SPLITS if kept_clips[split]))
+
+
+def run_ingest(
+    videos: str, output: str, config: IngestConfig, num_workers: int = 0
+) -> dict[str, Any]:
+    """Runs an ingest without TFX, on this machine.
+
+    Args:
+      videos: a folder of videos, or a manifest CSV.
+      output: folder that gets examples/, clips/, captions/, ledger.jsonl and summary.json.
+      config: the settings.
+      num_workers: processes that decode; 0 for one for each core.
+
+    Returns:
+      The summary: videos and clips read, kept and left out for each reason.
+
+    Raises:
+      ManifestError: the videos or the annotations cannot be listed.
+      IngestError: more than `max_failed_fraction` of the videos failed, or no clip is left.
+    """
+    folders = Folders(
+        examples=os.path.join(output, "examples"),
+        clips=os.path.join(output, "clips"),
+        ledger=output,
+        captions=os.path.join(output, "captions"),
+    )
+    num_workers = num_workers or os.cpu_count() or 1
+    arguments = [f"--runner={FN_API_RUNNER}", f"--direct_num_workers={num_workers}"]
+    if num_workers > 1:
+        arguments.append("--direct_running_mode=multi_processing")
+    threads = decoder_threads(num_workers)
+    return ingest(videos, config, folders, lambda: beam.Pipeline(argv=arguments), threads).summary
+
+
+def decoder_threads(num_workers: int) -> int:
+    """Returns how many threads each worker's decoder can use without getting in others' way.
+
+    Args:
+      num_workers: processes that decode at the same time; 0 for one for each core.
+    """
+    cores = os.cpu_count() or 1
+    return max(1, cores // (num_workers or cores))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Shard:
+    """The videos that one worker reads in a row; number `index` of `count` in its split."""
+
+    split: str
+    index: int
+    count: int
+    rows: tuple[VideoRow, ...]
+
+    @property
+    def clips_name(self) -> str:
+        return f"Split-{self.split}/clips-{self.index:05d}-of-{self.count:05d}.tfrecord"
+
+    @property
+    def report_name(self) -> str:
+        return f"{self.split}-{self.index:05d}.json"
+
+
+def _plan(videos: str, config: IngestConfig, work: str) -> tuple[list[VideoRow], list[Entry]]:
+    """Returns the videos to read, and entries for what is left out before that."""
+    rows, entries = manifest.read_videos(videos)
+    if config.annotations:
+        rows, more = manifest.with_annotations(rows, config.annotations)
+        return rows, entries + more
+    kept = []
+    for row in rows:
+        if verdict := filters.check_metadata(row, config):
+            entries.append(Entry(row.video_id, row.path, None, "filter", *verdict))
+        else:
+            kept.append(row)
+    if config.caption_json:
+        kept, more = _with_caption_json(kept, config.caption_json, os.path.join(work, "captions"))
+        entries.extend(more)
+    return kept, entries
+
+
+def _with_caption_json(
+    rows: Sequence[VideoRow], path: str, folder: str
+) -> tuple[list[VideoRow], list[Entry]]:
+    """Gives each video that caption.json knows a subtitle file of its own."""
+    tf.io.gfile.makedirs(folder)
+    wanted = {row.video_id: row for row in rows if not row.subtitles}
+    found: dict[str, VideoRow] = {}
+    entries: list[Entry] = []
+    try:
+        for video_id, captions, drops in reader.iter_caption_json_with_drops(path):
+            row = wanted.get(video_id)
+            if row is None or not captions:
+                continue
+            entries.extend(dropped_lines(row, drops))
+            subtitles = os.path.join(folder, _caption_file(video_id))
+            with _written(subtitles) as stream:
+                reader.write_howto100m_csv(captions, stream)
+            found[video_id] = dataclasses.replace(row, subtitles=subtitles)
+    except reader.SubtitleError as error:
+        raise IngestError(error.message) from error
+    return [found.get(row.video_id, row) for row in rows], entries
+
+
+def _shards(rows: Sequence[VideoRow], config: IngestConfig) -> list[_Shard]:
+    assigned = splits.assign_splits(
+        [row.video_id for row in rows],
+        [row.split for row in rows],
+        config.eval_fraction,
+        lambda index: is_usable(rows[index], config),
+    )
+    shards = []
+    for split in SPLITS:
+        members = [row for row, name in zip(rows, assigned, strict=True) if name == split]
+        size = config.videos_per_shard
+        chunks = [tuple(members[i : i + size]) for i in range(0, len(members), size)]
+        shards += [_Shard(split, i, len(chunks), chunk) for i, chunk in enumerate(chunks)]
+    return shards
+
+
+def _run(
+    shards: Sequence[_Shard],
+    config: IngestConfig,
+    folders: Folders,
+    work: str,
+    make_pipeline: Callable[[], beam.Pipeline],
+    threads: int,
+) -> None:
+    names = sorted({shard.split for shard in shards})
+    for split in names:
+        tf.io.gfile.makedirs(os.path.join(folders.clips, f"Split-{split}"))
+    if folders.captions:
+        tf.io.gfile.makedirs(folders.captions)
+    with make_pipeline() as pipeline:
+        captions = (
+            pipeline
+            | "Shards" >> beam.Create(shards)
+            | "Spread" >> beam.Reshuffle()
+            | "Ingest"
+            >> beam.ParDo(_IngestShard(config, folders, work, threads)).with_outputs(*names)
+        )
+        for split in names:
+            prefix = os.path.join(folders.examples, f"Split-{split}", "data_tfrecord")
+            _ = captions[split] | f"Write[{split}]" >> beam.io.WriteToTFRecord(
+                prefix, file_name_suffix=".gz"
+            )
+
+
+class _IngestShard(beam.DoFn):
+    """Writes a shard's clips and its report, and passes its caption records on by split."""
+
+    def __init__(self, config: IngestConfig, folders: Folders, work: str, threads: int):
+        self._config = config
+        self._folders = folders
+        self._work = work
+        self._threads = threads
+
+    def process(self, shard: _Shard) -> Iterator[beam.pvalue.TaggedOutput]:
+        """Reads the shard's videos one after the other.
+
+        Args:
+          shard: the videos and the number of the shard.
+
+        Yields:
+          A serialised caption record for each clip, tagged with the split.
+        """
+        entries = []
+        clips = 0
+        kept_videos = set()
+        path = os.path.join(self._folders.clips, shard.clips_name)
+        with _replacing(path) as temporary, tf.io.TFRecordWriter(temporary) as writer:
+            for row in shard.rows:
+                for item in ingest_video(row, self._config, self._threads):
+                    if isinstance(item, Entry):
+                        entries.append(dataclasses.asdict(item))
+                    elif isinstance(item, Transcript):
+                        self._write_captions(item)
+                    else:
+                        clips += 1
+                        kept_videos.add(row.video_id)
+                        writer.write(records.serialize_clip(item.clip))
+                        yield beam.pvalue.TaggedOutput(
+                            shard.split, records.serialize_caption(item.caption)
+                        )
+        report = {"videos": len(kept_videos), "clips": clips, "entries": entries}
+        with _written(os.path.join(self._work, shard.report_name)) as stream:
+            json.dump(report, stream)
+
+    def _write_captions(self, transcript: Transcript) -> None:
+        if self._folders.captions:
+            name = _caption_file(transcript.video_id)
+            with _written(os.path.join(self._folders.captions, name)) as stream:
+                reader.write_howto100m_csv(transcript.captions, stream)
+
+
+def _check(
+    book: Ledger, videos: str, config: IngestConfig, ledger_folder: str, failure_folder: str
+) -> None:
+    """Raises an IngestError if the ingest as a whole failed."""
+    read, failed = book.videos.read, book.failed.total()
+    if failed > config.max_failed_fraction * read:
+        problem = (
+            f"{failed} of {read} videos failed ({ledger.format_reasons(book.failed, most=3)}); "
+            f"ingest.max_failed_fraction allows {config.max_failed_fraction:.0%}"
+        )
+    elif not book.clips.kept and read:
+        reasons = book.videos.left_out
+        problem = f"none of {read} videos gave a clip ({ledger.format_reasons(reasons, most=3)})"
+    elif not read:
+        problem = f"there are no videos in {videos}"
+    else:
+        return
+    folder = ledger_folder
+    if failure_folder:
+        folder = failure_folder
+        tf.io.gfile.makedirs(folder)
+        for name in (ledger.LEDGER_FILE, ledger.SUMMARY_FILE):
+            tf.io.gfile.copy(
+                os.path.join(ledger_folder, name), os.path.join(folder, name), overwrite=True
+            )
+    raise IngestError(f"{problem}. See {os.path.join(folder, ledger.LEDGER_FILE)}")
+
+
+def _caption_file(video_id: str) -> str:
+    """Returns a file name for any video id."""
+    name = parse.quote(video_id, safe=" ")
+    if len(name) > 200:
+        name = hashlib.sha256(video_id.encode()).hexdigest()
+    return f"{name}.csv"
+
+
+@contextlib.contextmanager
+def _replacing(path: str) -> Iterator[str]:
+    """Gives a temporary path whose file takes the place of `path` once it is complete."""
+    temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+    try:
+        yield temporary
+        tf.io.gfile.rename(temporary, path, overwrite=True)
+    except BaseException:
+        if tf.io.gfile.exists(temporary):
+            tf.io.gfile.remove(temporary)
+        raise
+
+
+@contextlib.contextmanager
+def _written(path: str) -> Iterator[tf.io.gfile.GFile]:
+    """Opens a text file that appears at `path` once it is complete."""
+    with _replacing(path) as temporary, tf.io.gfile.GFile(temporary, "w") as stream:
+        yield stream
