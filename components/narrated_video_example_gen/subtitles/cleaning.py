@@ -20,6 +20,8 @@ _MAX_ROLL_GAP = 1.0
 # Of HowTo100M's CSVs, those with rolling text have 65 to 98 % of such lines and the others at most
 # 3 %; with the fillers of YouTube's WebVTT between them it is every second line.
 _MIN_ROLLING_SHARE = 0.2
+# YouTube's fillers last 10 ms; nobody reads a caption of 50.
+_MAX_FILLER_SECONDS = 0.05
 _MAX_LINES_ON_SCREEN = 64
 
 
@@ -89,8 +91,9 @@ def clean_captions_with_drops(
 
     A rolling track is how YouTube shows automatic captions: each cue repeats the line above the new
     one, and short cues between them repeat it alone. HowTo100M's CSVs are made from such cues. The
-    track counts as rolling where a fifth of its captions begin with a whole line of the one before,
-    so that a song's refrain or a "No. No!" in an ordinary transcript stays.
+    track counts as rolling where a fifth of its cues begin with a whole line of the one before and
+    go on, or are such short ones, so that a song's refrain or a "No. No!" in an ordinary transcript
+    stays.
 
     Args:
       captions: captions as a parser gives them: times in seconds, NaN where they cannot be read, an
@@ -164,6 +167,7 @@ def _unroll(lines: list[_Line]) -> tuple[list[_Line], list[Drop]]:
             remaining = [*remaining, new]
         else:
             repeats.append(line.dropped(REPEAT))
+            num_rolled += line.end - line.start <= _MAX_FILLER_SECONDS
         screen = remaining[-_MAX_LINES_ON_SCREEN:]
         screen_end = line.end
     if num_rolled < _MIN_ROLLING_SHARE * len(lines) or not num_rolled:
