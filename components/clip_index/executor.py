@@ -1,6 +1,7 @@
 """The ClipIndexGen's executor."""
 
 import dataclasses
+import itertools
 import json
 import os
 from typing import Any
@@ -81,8 +82,9 @@ class Executor(base_executor.BaseExecutor):
 
 
 def _splits(examples: list[types.Artifact]) -> list[str]:
-    """Returns the splits that the artifacts share; TFX asks that each has all of them."""
-    return artifact_utils.decode_split_names(examples[0].split_names) if examples else []
+    """Returns the splits that any of the artifacts has, in the order met."""
+    names = (artifact_utils.decode_split_names(artifact.split_names) for artifact in examples)
+    return list(dict.fromkeys(itertools.chain.from_iterable(names)))
 
 
 def _line(clip: embedding.Clip, split: str) -> str:

@@ -113,13 +113,20 @@ def clip_files(examples: list[types.Artifact], split: str) -> Sequence[str]:
     """Returns the TFRecord shards of a split, in order.
 
     Args:
-      examples: `Examples` artifacts with clip records.
+      examples: `Examples` artifacts with clip records; one without clips in the split has no such
+        split.
       split: name of the split.
     """
+    uris = [
+        uri
+        for artifact in examples
+        if split in artifact_utils.decode_split_names(artifact.split_names)
+        for uri in artifact_utils.get_split_uris([artifact], split)
+    ]
     return [
         os.path.join(uri, name)
-        for uri in artifact_utils.get_split_uris(examples, split)
-        for name in sorted(fileio.listdir(uri) if fileio.isdir(uri) else [])
+        for uri in uris
+        for name in sorted(fileio.listdir(uri))
         if name.endswith(".tfrecord")
     ]
 

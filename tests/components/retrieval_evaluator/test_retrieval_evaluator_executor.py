@@ -24,9 +24,9 @@ def _artifact(kind, uri):
     return artifact
 
 
-def _examples(uri):
+def _examples(uri, splits=("train", "eval")):
     examples = _artifact(standard_artifacts.Examples, uri)
-    examples.split_names = artifact_utils.encode_split_names(["train", "eval"])
+    examples.split_names = artifact_utils.encode_split_names(list(splits))
     return examples
 
 
@@ -124,10 +124,11 @@ def test_annotated_clips_give_the_headline(run, colour_world, tmp_path):
     assert "clips of the eval split" in report
 
 
-def test_an_empty_eval_split_beside_annotated_clips_is_left_out(run, colour_world, tmp_path):
+def test_a_missing_eval_split_beside_annotated_clips_is_left_out(run, colour_world, tmp_path):
     colour_world.write_clips(tmp_path / "annotated" / "Split-eval", colour_world.captions)
     document, _, _ = run(
-        clips=_examples(tmp_path / "clips"), annotated_clips=_examples(tmp_path / "annotated")
+        clips=_examples(tmp_path / "clips", splits=["train"]),
+        annotated_clips=_examples(tmp_path / "annotated", splits=["eval"]),
     )
     assert document["eval_split"] is None
     assert document["num_scored"] == 8

@@ -1,0 +1,1 @@
+"""The model card that lies beside the pushed SavedModel."""
