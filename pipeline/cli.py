@@ -201,10 +201,12 @@ def search(queries: tuple[str, ...], run_folder: str | None, top: int) -> None:
         from components.clip_index import search as search_lib
 
         index = search_lib.ClipIndex.load(folder / "index")
-        embeddings = search_lib.embed_queries(index.model_path, queries)
-        for query, embedding in zip(queries, embeddings, strict=True):
+        embedded = search_lib.embed_query(index.pushed_model, queries)
+        for query, embedding, known in zip(
+            queries, embedded.embeddings, embedded.known, strict=True
+        ):
             click.secho(query, bold=True)
-            if embedding is None:
+            if not known:
                 click.echo("  none of these words is known to the model")
                 continue
             for hit in index.search(embedding, top):
@@ -233,9 +235,16 @@ def sample_data(
 ) -> None:
     """Write narrated how-to videos with rolling subtitles, and annotated test videos."""
     with _errors_in_one_line():
-        from pipeline.sample_data import writer
+        from pipeline.sample_data import config as sample_config
+        from pipeline.sample_data import generate
 
         given = {"num_videos": videos, "num_test_videos": test_videos, "seed": seed}
-        config = writer.SampleConfig(**{k: v for k, v in given.items() if v is not None})
-        writer.write_sample_data(pathlib.Path(output), config, workers=workers or None)
+        config = sample_config.SampleConfig(**{k: v for k, v in given.items() if v is not None})
+        with click.progressbar(length=config.num_videos + config.num_test_videos) as bar:
+            generate.write_sample_data(
+                pathlib.Path(output),
+                config,
+                workers=workers or None,
+                progress=lambda done, _: bar.update(done - bar.pos),
+            )
         click.echo(f"sample data is in {output}")

@@ -25,8 +25,6 @@ _SETTINGS = [
     "training.steps_per_epoch=10",
     "training.batch_size=8",
     "model.width=0.125",
-    # Sixty steps teach nothing; the road behind the blessing is to be tested all the same.
-    "evaluation.min_recall_margin=-1",
 ]
 
 
@@ -45,7 +43,9 @@ def _run(*arguments: str) -> str:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("data")
-    _run("sample-data", "--output", str(folder), "--videos", "10", "--test-videos", "3")
+    # Sixty steps teach nothing, but among the eight clips of one test video every model has an
+    # R@10 of 1 and is blessed, and the road behind the blessing is to be tested too.
+    _run("sample-data", "--output", str(folder), "--videos", "10", "--test-videos", "1")
     return folder
 
 
@@ -100,7 +100,7 @@ def test_people_find_what_the_run_leaves(killed_then_finished):
     metrics = json.loads((output / "metrics.json").read_text())
     count = metrics["text_to_video"]["num_candidates"]
     assert count == metrics["text_to_video"]["num_queries"] == metrics["num_expected"]
-    assert metrics["random"]["R@10"] == pytest.approx(10 / count)
+    assert metrics["random"]["R@5"] == pytest.approx(5 / count)
     assert 0 <= metrics["text_to_video"]["R@1"] <= metrics["text_to_video"]["R@10"] <= 1
     report = (output / "report.html").read_text()
     assert "data:image/" in report

@@ -76,7 +76,7 @@ def test_unreadable_run_file_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"run\.json does not exist"):
         configs.load_run(tmp_path / "run.json")
     (tmp_path / "run.json").write_text(json.dumps({"vidoes": "x"}))
-    with pytest.raises(ValueError, match="is no run.json"):
+    with pytest.raises(ValueError, match=r"is no run\.json"):
         configs.load_run(tmp_path / "run.json")
 
 
