@@ -142,6 +142,18 @@ def _read(
         if packet.duration and packet.duration < _AV_NOPTS_DURATION:
             duration = float(packet.duration * packet.time_base)
         for subtitle in subtitles:
-            dialogue = getattr(subtitle, "dialogue", b"").decode(errors="replace")
-            if dialogue.strip():
-                captions.append(Caption(start, start + duration, dialogue.replace(r"\h", " ")))
+            text = _dialogue(getattr(subtitle, "ass", b"").decode(errors="replace"))
+            if text.strip():
+                captions.append(Caption(start, start + duration, text))
+
+
+def _dialogue(event: str) -> str:
+    """Returns the text of a line to which FFmpeg has turned a subtitle of any text format.
+
+    Args:
+      event: `ReadOrder,Layer,Style,Name,MarginL,MarginR,MarginV,Effect,Text`.
+    """
+    import pysubs2
+
+    line = pysubs2.SSAEvent(text=event.split(",", 8)[-1].replace(r"\{", "&#123;"))
+    return "" if line.is_drawing else line.plaintext

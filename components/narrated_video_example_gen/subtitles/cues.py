@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
 
 from components.narrated_video_example_gen.subtitles.caption import Caption
 from components.narrated_video_example_gen.subtitles.errors import MALFORMED, SubtitleError
@@ -33,18 +34,18 @@ def parse_webvtt(text: str) -> list[Caption]:
       The cues in the file's order, with their markup and line ends; times in seconds, NaN where
       they cannot be read.
     """
-    captions = []
+    cues = []
     lines: list[str] | None = None
     for line in _LINE_END.split(text):
         if _ARROW in line:
             start, end = _times(_WEBVTT_TIMES.match(line))
             lines = []
-            captions.append((start, end, lines))
+            cues.append((start, end, lines))
         elif not line:
             lines = None
         elif lines is not None:
             lines.append(line)
-    return _captions(captions)
+    return _captions(cues)
 
 
 def parse_srt(text: str) -> list[Caption]:
@@ -67,7 +68,9 @@ def parse_srt(text: str) -> list[Caption]:
             cues.append((*_times(_SRT_TIMES.match(line)), block))
         else:
             block.append(line.strip())
-    if len(block) > 1 and not block[-2]:
+    while block and not block[-1]:
+        block.pop()
+    if len(block) > 1 and not block[-2]:  # The file breaks off after the number of a cue.
         _strip_number(block)
     return _captions((start, end, list(_srt_text(block))) for start, end, block in cues)
 
@@ -110,7 +113,9 @@ def parse_ass(text: str) -> list[Caption]:
     import pysubs2
 
     try:
-        subtitles = pysubs2.SSAFile.from_string(text, format_="ass")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # About margins and layers, which nobody says.
+            subtitles = pysubs2.SSAFile.from_string(text, format_="ass")
     except (pysubs2.exceptions.Pysubs2Error, ValueError, KeyError, IndexError) as error:
         raise SubtitleError(MALFORMED, f"not well-formed SubStation Alpha: {error}") from error
     return [
@@ -169,7 +174,7 @@ def _srt_text(block: list[str]) -> Iterator[str]:
             yield line
 
 
-def _captions(cues) -> list[Caption]:
+def _captions(cues: Iterable[tuple[float, float, list[str]]]) -> list[Caption]:
     return [
         Caption(start, end, "\n".join(lines))
         for start, end, lines in cues

@@ -23,6 +23,8 @@ _NOTES = re.compile("[\u2669-\u266c\U0001f3b5\U0001f3b6\U0001f3bc]")
 _SPEAKER_MARK = re.compile(r">{2,}|^\s*(?:[-–—]+(?:\s+|(?=[^\W\d_])))+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINE_END = re.compile(r"\r\n?|\n")
+# Most lines: the long way would leave them as they are.
+_PLAIN = re.compile(r"""[\w\s',.?!;:"%$]*""", re.A)
 # Brackets nest, and what one pattern takes away can lay another bare.
 _MAX_PASSES = 8
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad"))
@@ -44,6 +46,8 @@ def plain_text(text: str) -> str:
     Returns:
       The words on one line in Unicode's normal form C; empty where nothing is said.
     """
+    if _PLAIN.fullmatch(text):
+        return " ".join(text.split())
     text = _TAG.sub("", _OVERRIDE.sub("", _LINE_END.sub("\n", text)))
     text = _SURROGATE.sub("", html.unescape(text)).translate(_INVISIBLE)
     lines = (_spoken(line) for line in _LINE_END.split(text))

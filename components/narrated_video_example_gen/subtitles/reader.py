@@ -60,8 +60,10 @@ SUBTITLE_SUFFIXES = (
 MAX_FILE_BYTES = 64 * 2**20
 
 _HEAD_BYTES = 512
+# A file of JSON, or one that JavaScript imports.
 _JSON_BEGINNING = re.compile(
-    r"\s*(?:export\s+default\s*|(?:var|let|const)?\s*[\w.$]+\s*=\s*)?([{\[])"
+    r"\s*(?:export\s+default\s*|(?:var|let|const)?\s*[\w.$]+\s*=\s*)?"
+    r"""(?=\{\s*["}]|\[\s*[\[{"\]])"""
 )
 _ENGLISH_TAGS = (".en", ".en-US", ".en-GB", "", ".en-orig")
 _LANGUAGE_TAG = re.compile(r"\.[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]+)*")
@@ -213,7 +215,7 @@ def _parser(text: str, suffix: str, language: str) -> Callable[[str], list[Capti
 
 
 def _parse_json(text: str) -> list[Caption]:
-    beginning = _JSON_BEGINNING.match(text).start(1)
+    beginning = _JSON_BEGINNING.match(text).end()
     try:
         document: Any = json.JSONDecoder().raw_decode(text, beginning)[0]
     except ValueError as error:
