@@ -134,7 +134,7 @@ def _read_raw(path: pathlib.Path, language: str) -> list[Caption]:
         return parse_captions(data, path.name, language)
     except SubtitleError as error:
         is_video = path.suffix.lower() in container.VIDEO_SUFFIXES
-        if is_video and error.reason in (UNKNOWN_FORMAT, MALFORMED):
+        if is_video and error.reason in (EMPTY_SUBTITLE, UNKNOWN_FORMAT, MALFORMED):
             return container.read_track(path, language)
         raise SubtitleError(error.reason, f"{path}: {error.message}") from error
 

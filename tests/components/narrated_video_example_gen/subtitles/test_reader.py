@@ -607,6 +607,7 @@ def test_every_file_ends_as_captions_or_as_a_reason(shared_data):
         (b'{"events": ', "x.json3", "malformed_subtitle"),
         (b'{"events": []}', "x.json3", "no_captions"),
         (b"# VobSub index file, v7\n", "x.idx", "bitmap_subtitle"),
+        (b"", "x.mp4", "unreadable_subtitle"),
         (b"\0\0\0\x18ftypmp42", "x.mp4", "unreadable_subtitle"),
     ],
 )
