@@ -278,7 +278,7 @@ class _IngestShard(beam.DoFn):
         self._work = work
         self._threads = threads
 
-    def process(self, shard: _Shard) -> Iterator[beam.pvalue.TaggedOutput]:
+    def process(self, shard: _Shard) -> Iterator[Any]:
         """Reads the shard's videos one after the other.
 
         Args:

@@ -203,8 +203,8 @@ class Video:
         if num_frames == 1:
             raise VideoError("one_frame", "the video has one frame, so nothing moves")
         end = shown.time + shown.duration
-        # One more sample, as containers round the end of the picture up.
-        stop = math.ceil(end * rate) + 1
+        # The sample at the very end counts, as containers round the end of the picture up.
+        stop = math.floor(end * rate) + 1
         yield from _show(shown.picture, stop, waiting, open_windows, encode)
         if float(end) < self.info.duration - END_TOLERANCE_SECONDS:
             raise VideoError(
