@@ -23,7 +23,7 @@ NUM_RETRIEVED = 5
 
 _SHEET_COLUMNS = 2
 _SHEET_FRAMES = 4
-_FRAME_WIDTH = 160
+_FRAME_SIDE = 176
 _FRAME_GAP = 2
 _SHEET_QUALITY = 80
 _GREY = "#7d8590"
@@ -109,8 +109,9 @@ def contact_sheet(frames: Sequence[bytes]) -> bytes:
     images = []
     for place in places:
         with Image.open(io.BytesIO(frames[place]), formats=["JPEG"]) as image:
-            height = max(1, round(image.height * _FRAME_WIDTH / image.width))
-            images.append(image.convert("RGB").resize((_FRAME_WIDTH, height)))
+            image = image.convert("RGB")
+            image.thumbnail((_FRAME_SIDE, _FRAME_SIDE))
+            images.append(image)
     width, height = images[0].size
     rows = _SHEET_FRAMES // _SHEET_COLUMNS
     sheet = Image.new(
@@ -161,15 +162,15 @@ def training_curves(text: str) -> list[Curve]:
     """
     series = parse_training_log(text)
     panels = (
-        ("Loss", {"loss": "training", "eval_loss": "eval split"}),
-        ("Learning rate", {"learning_rate": ""}),
-        ("Clips a second", {"clips_per_second": ""}),
+        ("Loss", {"loss": "training", "eval_loss": "eval split"}, False),
+        ("Learning rate", {"learning_rate": ""}, True),
+        ("Clips a second", {"clips_per_second": ""}, True),
     )
     curves = []
-    for title, names in panels:
+    for title, names, from_zero in panels:
         drawn = {label: series[name] for name, label in names.items() if name in series}
         if drawn:
-            curves.append(Curve(title, _in_words(title, drawn), _draw(drawn)))
+            curves.append(Curve(title, _in_words(title, drawn), _draw(drawn, from_zero)))
     return curves
 
 
@@ -182,7 +183,7 @@ def _in_words(title: str, drawn: Mapping[str, tuple[Sequence[float], Sequence[fl
     return f"{title}: {'; '.join(parts)}"
 
 
-def _draw(drawn: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> str:
+def _draw(drawn: Mapping[str, tuple[Sequence[float], Sequence[float]]], from_zero: bool) -> str:
     settings = {
         "axes.edgecolor": _GREY,
         "axes.spines.right": False,
@@ -203,6 +204,8 @@ def _draw(drawn: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> str:
         ):
             marker = "o" if len(steps) < 20 else None
             axes.plot(steps, values, label=label, color=colour, marker=marker, markersize=3)
+        if from_zero:
+            axes.set_ylim(bottom=0)
         axes.grid(color=_GREY, alpha=0.25, linewidth=0.6)
         axes.set_xlabel("step")
         axes.xaxis.set_major_locator(ticker.MaxNLocator(5, integer=True))
