@@ -23,6 +23,9 @@ class Executor(executor.Executor):
     ) -> execution_result_pb2.ExecutorOutput:
         """Writes the anomalies, as TFX's executor does, and fails if there are any.
 
+        The message says all that the anomalies say, as TFX's launcher removes the outputs of a
+        component that fails.
+
         Args:
           input_dict: `statistics` and `schema`.
           output_dict: `anomalies`.
@@ -40,7 +43,7 @@ class Executor(executor.Executor):
                 found[split] = anomalies_pb2.Anomalies.FromString(file.read())
         message = describe_anomalies(found)
         if message:
-            raise RuntimeError(f"{message}. The anomalies are in {artifact.uri}")
+            raise RuntimeError(message)
         return output
 
 

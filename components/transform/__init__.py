@@ -1,0 +1,1 @@
+"""What tf.Transform does with the narration."""
