@@ -369,4 +369,5 @@ def _replacing(path: str) -> Iterator[str]:
 def _written(path: str) -> Iterator[tf.io.gfile.GFile]:
     """Opens a text file that appears at `path` once it is complete."""
     with _replacing(path) as temporary, tf.io.gfile.GFile(temporary, "w") as stream:
+        stream.write("")  # Without this, a file to which nothing is written would not exist.
         yield stream

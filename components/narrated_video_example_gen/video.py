@@ -407,8 +407,12 @@ def _decoded(
     usual_duration = 1 / rate
     time = -usual_duration
     num_frames = 0
+    breaks_off = False
     try:
         for packet in container.demux(stream):
+            # The demuxer marks a packet of which the file has only a part. A decoder with several
+            # threads reports it some packets later.
+            breaks_off = breaks_off or packet.is_corrupt
             if packet.has_sidedata("encryption_info"):
                 raise VideoError("encrypted", "the picture is encrypted")
             try:
@@ -428,9 +432,10 @@ def _decoded(
                 ticks = picture.duration or 0
                 yield _Frame(picture, time, ticks * picture.time_base or usual_duration)
     except av.error.FFmpegError as error:
-        raise VideoError(
-            "corrupt", f"decoding fails after {float(max(time, 0)):.1f} s: {error.strerror}"
-        ) from error
+        after = f"after {float(max(time, 0)):.1f} s"
+        if breaks_off:
+            raise VideoError("truncated", f"the file breaks off {after}") from error
+        raise VideoError("corrupt", f"decoding fails {after}: {error.strerror}") from error
 
 
 def _in_order(frames: Iterator[_Frame]) -> Iterator[_Frame]:

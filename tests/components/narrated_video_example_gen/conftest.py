@@ -34,7 +34,9 @@ def write_video(
     """
     options = {"movflags": "faststart"} if faststart else {}
     with av.open(str(path), "w", options=options) as container:
-        stream = container.add_stream("libx264", rate=30)
+        # The rate says how long the last frame is shown.
+        rate = round(1 / (times[1] - times[0])) if len(times) > 1 else 30
+        stream = container.add_stream("libx264", rate=rate)
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
         stream.options = {"crf": "4", "preset": "ultrafast", "g": "10"}

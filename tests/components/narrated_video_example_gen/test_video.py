@@ -112,7 +112,7 @@ def test_truncated_video_gives_the_clips_before_the_break(tmp_path, write_video,
         stream = opened.clips([Window(n, n, n + 1) for n in range(6)], 10.0, 256, 95)
         with pytest.raises(VideoError) as caught:
             collect(stream, clips)
-    assert caught.value.reason in ("truncated", "corrupt")
+    assert caught.value.reason == "truncated"
     assert [clip.index for clip in clips] == list(range(len(clips)))
     assert 1 <= len(clips) < 5
     assert frame_numbers(clips[0].frames) == list(range(10))

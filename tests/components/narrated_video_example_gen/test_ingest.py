@@ -1,0 +1,253 @@
+import json
+
+import pytest
+import tensorflow as tf
+
+from components.narrated_video_example_gen import ingest
+from components.narrated_video_example_gen.config import IngestConfig
+from components.narrated_video_example_gen.manifest import ManifestError
+from schemas import records
+
+SMALL = IngestConfig(
+    frame_rate=2.0, short_side=32, min_clip_seconds=2.0, eval_fraction=0.3, videos_per_shard=3
+)
+TEN_SECONDS = [n / 5 for n in range(50)]
+
+
+def read_clips(output, split):
+    paths = sorted(map(str, (output / "clips" / f"Split-{split}").glob("*")))
+    dataset = tf.data.TFRecordDataset(paths)
+    return [
+        {
+            name: tensor.numpy()
+            for name, tensor in records.parse_clip(serialized, SMALL.bag_size).items()
+        }
+        for serialized in dataset
+    ]
+
+
+def read_captions(output, split):
+    paths = sorted(map(str, (output / "examples" / f"Split-{split}").glob("*.gz")))
+    examples = []
+    for serialized in tf.data.TFRecordDataset(paths, compression_type="GZIP"):
+        features = tf.train.Example.FromString(serialized.numpy()).features.feature
+        examples.append(
+            (
+                features["video_id"].bytes_list.value[0],
+                features["caption/string"].bytes_list.value[0],
+            )
+        )
+    return examples
+
+
+def read_ledger(output):
+    return [json.loads(line) for line in (output / "ledger.jsonl").read_text().splitlines()]
+
+
+def srt(*lines):
+    return "\n".join(
+        f"{n}\n{clock(start)} --> {clock(end)}\n{text}\n"
+        for n, (start, end, text) in enumerate(lines)
+    )
+
+
+def clock(seconds):
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02},000"
+
+
+@pytest.fixture(name="good_folder")
+def fixture_good_folder(tmp_path, write_video):
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    video = write_video(folder / "good0.mp4", TEN_SECONDS).read_bytes()
+    for number in range(8):
+        (folder / f"good{number}.mp4").write_bytes(video)
+        (folder / f"good{number}.srt").write_text(
+            srt((1, 3, f"fold number {number}"), (6, 9, f"cut number {number}"))
+        )
+    return folder
+
+
+@pytest.fixture(name="broken_folder")
+def fixture_broken_folder(good_folder, write_video, write_sound):
+    """Eight good videos, and eight that are broken in a different way each."""
+    video = (good_folder / "good0.mp4").read_bytes()
+    two_lines = srt((0, 2, "fold"), (7, 9, "cut"))
+    write_video(good_folder / "truncated.mp4", TEN_SECONDS, faststart=True)
+    data = (good_folder / "truncated.mp4").read_bytes()
+    (good_folder / "truncated.mp4").write_bytes(data[: len(data) * 7 // 10])
+    (good_folder / "zero.mp4").write_bytes(b"")
+    (good_folder / "text.mp4").write_text("how to fold a paper boat\n" * 99)
+    write_sound(good_folder / "sound.mp4", 10.0)
+    (good_folder / "silent.mp4").write_bytes(video)
+    (good_folder / "latin.mp4").write_bytes(video)
+    write_video(good_folder / "frame.mp4", [0.0])
+    (good_folder / "marathon.mp4").write_bytes(video)
+    for name in ("truncated", "zero", "text", "sound", "frame"):
+        (good_folder / f"{name}.srt").write_text(two_lines)
+    (good_folder / "latin.srt").write_bytes(srt((0, 2, "Käse für später")).encode("latin-1"))
+    four_hours = range(0, 4 * 3600, 5)
+    (good_folder / "marathon.srt").write_text(srt(*((s, s + 5, f"line {s}") for s in four_hours)))
+    return good_folder
+
+
+def test_broken_folder_ends_well_with_the_right_ledger(broken_folder, tmp_path):
+    output = tmp_path / "output"
+    summary = ingest.run_ingest(str(broken_folder), str(output), SMALL, num_workers=1)
+    assert summary == {
+        "videos": {
+            "read": 16,
+            "kept": 11,
+            "left_out": {
+                "empty_file": 1,
+                "no_subtitle_track": 1,
+                "no_video_stream": 1,
+                "not_a_video": 1,
+                "one_frame": 1,
+            },
+        },
+        # 2 of each good video, 1 of the truncated and the Latin-1 one, 2 of four hours.
+        "clips": {"read": 2899, "kept": 20, "left_out": {"past_end": 2878, "truncated": 1}},
+    }
+    assert json.loads((output / "summary.json").read_text()) == summary
+    lines = read_ledger(output)
+    assert sorted(
+        (line["video_id"], line["stage"], line["reason"])
+        for line in lines
+        if line["clip_index"] is None
+    ) == [
+        ("frame", "video", "one_frame"),
+        ("silent", "subtitles", "no_subtitle_track"),
+        ("sound", "video", "no_video_stream"),
+        ("text", "video", "not_a_video"),
+        ("zero", "video", "empty_file"),
+    ]
+    of_clips = [line for line in lines if line["clip_index"] is not None]
+    assert [
+        (line["clip_index"], line["stage"], line["reason"])
+        for line in of_clips
+        if line["video_id"] == "truncated"
+    ] == [(1, "video", "truncated")]
+    assert [
+        (line["clip_index"], line["stage"], line["reason"])
+        for line in of_clips
+        if line["video_id"] == "marathon"
+    ] == [(index, "clip", "past_end") for index in range(2, 2880)]
+    assert len(of_clips) == 2879
+    clips = read_clips(output, "train") + read_clips(output, "eval")
+    (latin,) = (clip for clip in clips if clip["video_id"] == b"latin")
+    assert latin["caption/string"][0].decode() == "Käse für später"
+    assert not (output / "parts").exists()
+
+
+def test_records_of_both_kinds_agree_and_splits_share_no_video(good_folder, tmp_path):
+    output = tmp_path / "output"
+    ingest.run_ingest(str(good_folder), str(output), SMALL, num_workers=1)
+    videos = {}
+    for split in ("train", "eval"):
+        clips = read_clips(output, split)
+        assert sorted((c["video_id"], c["caption/string"][0]) for c in clips) == sorted(
+            read_captions(output, split)
+        )
+        assert all(len(clip["image/encoded"]) in (4, 6) for clip in clips)
+        videos[split] = {clip["video_id"] for clip in clips}
+        names = sorted(path.name for path in (output / "clips" / f"Split-{split}").iterdir())
+        count = -(-len(videos[split]) // SMALL.videos_per_shard)
+        assert names == [f"clips-{n:05d}-of-{count:05d}.tfrecord" for n in range(count)]
+    assert videos["train"] | videos["eval"] == {f"good{n}".encode() for n in range(8)}
+    assert not videos["train"] & videos["eval"]
+    assert (output / "captions" / "good3.csv").read_text() == (
+        "start,end,text\n1.0,3.0,fold number 3\n6.0,9.0,cut number 3\n"
+    )
+
+
+def test_a_second_run_writes_the_same_ledger(broken_folder, tmp_path):
+    for name in ("first", "second"):
+        ingest.run_ingest(str(broken_folder), str(tmp_path / name), SMALL, num_workers=1)
+    first, second = (
+        (tmp_path / name / "ledger.jsonl").read_bytes() for name in ("first", "second")
+    )
+    assert first == second
+
+
+def test_too_many_failures_end_the_run_with_the_reasons_and_the_ledger(broken_folder, tmp_path):
+    for number in range(8):
+        (broken_folder / f"good{number}.mp4").write_bytes(b"")
+    output, kept = tmp_path / "output", tmp_path / "kept"
+    message = (
+        r"13 of 16 videos failed \(9 empty file, 1 no subtitle track, 1 no video stream\); "
+        rf"ingest.max_failed_fraction allows 50%. See {output}/ledger.jsonl"
+    )
+    with pytest.raises(ingest.IngestError, match=message):
+        ingest.run_ingest(str(broken_folder), str(output), SMALL, num_workers=1)
+    assert len([line for line in read_ledger(output) if line["clip_index"] is None]) == 13
+    assert not kept.exists()
+
+
+def test_filtered_videos_have_not_failed_but_no_clip_is_an_error(good_folder, tmp_path):
+    config = IngestConfig(min_words=100)
+    with pytest.raises(
+        ingest.IngestError, match=r"none of 8 videos gave a clip \(8 too few words\)"
+    ):
+        ingest.run_ingest(str(good_folder), str(tmp_path / "output"), config, num_workers=1)
+
+
+def test_folder_without_videos_is_an_error(tmp_path):
+    (tmp_path / "videos").mkdir()
+    with pytest.raises(ingest.IngestError, match="there are no videos in"):
+        ingest.run_ingest(str(tmp_path / "videos"), str(tmp_path / "output"), SMALL, num_workers=1)
+    with pytest.raises(ManifestError, match="neither a folder"):
+        ingest.run_ingest(str(tmp_path / "gone"), str(tmp_path / "output"), SMALL, num_workers=1)
+
+
+def test_manifest_filters_and_fixed_splits(good_folder, tmp_path):
+    manifest = good_folder / "list.csv"
+    manifest.write_text(
+        "path,views,split\ngood0.mp4,5000,eval\ngood1.mp4,5,train\ngood2.mp4,5000,train\n"
+        "good3.mp4,5000,eval\ngood4.mp4,,train\n"
+    )
+    output = tmp_path / "output"
+    config = IngestConfig(frame_rate=2.0, short_side=32, min_views=100)
+    summary = ingest.run_ingest(str(manifest), str(output), config, num_workers=1)
+    assert summary["videos"] == {"read": 5, "kept": 4, "left_out": {"too_few_views": 1}}
+    assert {video_id for video_id, _ in read_captions(output, "train")} == {b"good2", b"good4"}
+    assert {video_id for video_id, _ in read_captions(output, "eval")} == {b"good0", b"good3"}
+
+
+def test_annotated_set_has_the_eval_split_alone(good_folder, tmp_path):
+    annotations = tmp_path / "segments.csv"
+    annotations.write_text("video_id,start,end,caption\ngood5,2,3.5,fold\ngood6,1,9,cut\n")
+    output = tmp_path / "output"
+    config = IngestConfig(frame_rate=2.0, annotations=str(annotations), min_words=1000)
+    summary = ingest.run_ingest(str(good_folder), str(output), config, num_workers=1)
+    assert summary["videos"] == {"read": 8, "kept": 2, "left_out": {"not_annotated": 6}}
+    assert sorted(read_captions(output, "eval")) == [(b"good5", b"fold"), (b"good6", b"cut")]
+    assert sorted(len(clip["image/encoded"]) for clip in read_clips(output, "eval")) == [3, 16]
+    assert not (output / "clips" / "Split-train").exists()
+    assert not (output / "examples" / "Split-train").exists()
+
+
+def test_caption_json_comes_before_subtitles_beside_the_video(good_folder, tmp_path):
+    captions = tmp_path / "caption.json"
+    captions.write_text(
+        json.dumps(
+            {
+                "good1": {"start": [2, 4], "end": [4, 4], "text": ["salt & pepper", "no length"]},
+                "elsewhere": {"start": [0], "end": [1], "text": ["other"]},
+            }
+        )
+    )
+    output = tmp_path / "output"
+    config = IngestConfig(frame_rate=2.0, short_side=32, caption_json=str(captions))
+    ingest.run_ingest(str(good_folder), str(output), config, num_workers=1)
+    read = read_captions(output, "train") + read_captions(output, "eval")
+    assert [text for video_id, text in read if video_id == b"good1"] == [b"salt & pepper"]
+    assert len(read) == 15
+    assert [(line["video_id"], line["reason"]) for line in read_ledger(output)] == [
+        ("good1", "zero_length")
+    ]
+
+
+def test_any_video_id_has_a_caption_file():
+    assert ingest._caption_file("a/b:c") == "a%2Fb%3Ac.csv"
+    assert len(ingest._caption_file("x" * 1000)) < 100
