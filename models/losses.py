@@ -70,7 +70,10 @@ def mil_nce_per_clip(
         reverse = ops.where(own, float("-inf"), reverse)
     flat = (local, -1)
     everything = ops.concatenate([ops.reshape(scores, flat), ops.reshape(reverse, flat)], axis=1)
-    return ops.logsumexp(everything, axis=1) - ops.logsumexp(own_scores, axis=1)
+    # Unnormalised scores grow into the hundreds. Taking the best own score off both terms keeps
+    # the digits of a small loss.
+    best = ops.stop_gradient(ops.max(own_scores, axis=1, keepdims=True))
+    return ops.logsumexp(everything - best, axis=1) - ops.logsumexp(own_scores - best, axis=1)
 
 
 def mil_nce(

@@ -466,6 +466,8 @@ class S3D(keras.Model):
           The output of each stage by its name in the paper's table, in order; all are
           [B, T', H', W', C].
         """
+        if not self.built:
+            self.build()
         outputs = {}
         x = ops.cast(video, self.compute_dtype)
         if self.stem == SPACE_TO_DEPTH_STEM:
