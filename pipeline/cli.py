@@ -5,6 +5,7 @@ import os
 import pathlib
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 
 import click
@@ -34,9 +35,9 @@ def _errors_in_one_line(log_path: pathlib.Path | None = None) -> Iterator[None]:
 @click.version_option(package_name="howto100m-tfx")
 def main() -> None:
     """From narrated videos to text-video search: HowTo100M and MIL-NCE as a TFX pipeline."""
-    # TensorFlow reports every CPU feature and missing GPU library otherwise.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("TF_USE_LEGACY_KERAS", "0")
+    # What is printed is for the person; TensorFlow would report every missing GPU library.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.filterwarnings("ignore", category=FutureWarning)
 
 
 def _preset_option(default: str):
@@ -124,9 +125,11 @@ def run(
         config = options.resolve()
         options.save(folder / "run.json")
         click.echo(f"howto100m run: {videos} -> {output} (preset {preset})")
-        from pipeline import console, local_runner
+        from pipeline import console
 
         progress = console.watch(log_path)
+        from pipeline import local_runner
+
         local_runner.run(config)
         _print_outcome(folder, progress, time.monotonic() - started)
 
