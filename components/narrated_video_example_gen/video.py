@@ -237,11 +237,7 @@ def open_video(path: str, threads: int = 1) -> Iterator[Video]:
     try:
         if os.path.getsize(path) == 0:
             raise VideoError("empty_file", "the file has no bytes")
-        container = av.open(
-            f"file:{os.path.abspath(path)}",
-            options=dict(_OPEN_OPTIONS),
-            metadata_errors="ignore",
-        )
+        container = _open(path)
     except av.error.FFmpegError as error:
         raise _not_opened(path, error) from error
     except OSError as error:
@@ -339,6 +335,13 @@ def _encode(
     return buffer.getvalue()
 
 
+def _open(path: str) -> av.container.InputContainer:
+    # With the protocol before it, no name is taken for an address or an option.
+    return av.open(
+        f"file:{os.path.abspath(path)}", options=dict(_OPEN_OPTIONS), metadata_errors="ignore"
+    )
+
+
 def _not_opened(path: str, error: av.error.FFmpegError) -> VideoError:
     """Tells a broken video from a file that never was one."""
     if isinstance(error, OSError) and error.errno in (errno.ENOENT, errno.EACCES, errno.EISDIR):
@@ -387,10 +390,7 @@ def _duration(
 def _scanned_duration(path: str, stream_index: int, origin: fractions.Fraction) -> float:
     """Returns the end of the picture by reading all packets, without decoding them."""
     end = 0.0
-    with (
-        contextlib.suppress(av.error.FFmpegError),
-        av.open(f"file:{os.path.abspath(path)}", options=dict(_OPEN_OPTIONS)) as container,
-    ):
+    with contextlib.suppress(av.error.FFmpegError), _open(path) as container:
         for packet in container.demux(container.streams[stream_index]):
             if packet.pts is not None:
                 time = (packet.pts + (packet.duration or 0)) * packet.time_base - origin

@@ -3,7 +3,7 @@
 import fractions
 import io
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import av
 import numpy as np
@@ -25,15 +25,14 @@ def write_video(
     paint: Callable[[int, int, int], np.ndarray] = grey_frame,
     rotation: int = 0,
     aspect_ratio: fractions.Fraction | None = None,
-    faststart: bool = False,
+    options: Mapping[str, str] | None = None,
     sound_seconds: float = 0.0,
 ) -> pathlib.Path:
     """Writes an H.264 video that shows frame n from times[n] on, exact to a millisecond.
 
-    Sound, if any, is silent and begins at 0.
+    Sound, if any, is silent and begins at 0. `options` are FFmpeg's, of the container.
     """
-    options = {"movflags": "faststart"} if faststart else {}
-    with av.open(str(path), "w", options=options) as container:
+    with av.open(str(path), "w", options=dict(options or {})) as container:
         # The rate says how long the last frame is shown.
         rate = round(1 / (times[1] - times[0])) if len(times) > 1 else 30
         stream = container.add_stream("libx264", rate=rate)

@@ -73,7 +73,7 @@ def fixture_broken_folder(good_folder, write_video, write_sound):
     """Eight good videos, and eight that are broken in a different way each."""
     video = (good_folder / "good0.mp4").read_bytes()
     two_lines = srt((0, 2, "fold"), (7, 9, "cut"))
-    write_video(good_folder / "truncated.mp4", TEN_SECONDS, faststart=True)
+    write_video(good_folder / "truncated.mp4", TEN_SECONDS, options={"movflags": "faststart"})
     data = (good_folder / "truncated.mp4").read_bytes()
     (good_folder / "truncated.mp4").write_bytes(data[: len(data) * 7 // 10])
     (good_folder / "zero.mp4").write_bytes(b"")

@@ -96,7 +96,9 @@ def test_video_without_a_clip_has_one_entry_of_its_own(ten_seconds):
 
 
 def test_truncated_video_keeps_its_first_clips(tmp_path, write_video):
-    path = write_video(tmp_path / "v.mp4", [n / 5 for n in range(60)], faststart=True)
+    path = write_video(
+        tmp_path / "v.mp4", [n / 5 for n in range(60)], options={"movflags": "faststart"}
+    )
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 7 // 10])
     write_captions(path.with_suffix(".csv"), *((n, n + 1, f"step {n}") for n in range(0, 12, 2)))

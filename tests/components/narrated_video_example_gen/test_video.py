@@ -49,6 +49,14 @@ def test_picture_that_begins_after_the_sound(tmp_path, write_video, frame_number
     assert frame_numbers(clip.frames) == [0, 0, 0, 1, 4, 7]
 
 
+def test_duration_of_a_container_that_has_none_is_read_from_the_packets(tmp_path, write_video):
+    path = write_video(tmp_path / "v.mkv", at_30_fps(2), options={"live": "1"})
+    with video.av.open(str(path)) as container:
+        assert container.duration is None
+    with video.open_video(str(path)) as opened:
+        assert opened.info.duration == pytest.approx(2.0, abs=0.04)
+
+
 def test_overlapping_windows_share_frames_that_are_encoded_once(
     tmp_path, write_video, frame_numbers, monkeypatch
 ):
@@ -95,7 +103,7 @@ def test_held_frames_are_those_of_open_windows(tmp_path, write_video, monkeypatc
 
 
 def test_decoding_stops_after_the_last_window(tmp_path, write_video, frame_numbers):
-    path = write_video(tmp_path / "v.mp4", at_30_fps(2), faststart=True)
+    path = write_video(tmp_path / "v.mp4", at_30_fps(2), options={"movflags": "faststart"})
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 6 // 10])
     (clip,) = read_clips(path, [Window(0, 0.0, 0.5)])
@@ -103,7 +111,9 @@ def test_decoding_stops_after_the_last_window(tmp_path, write_video, frame_numbe
 
 
 def test_truncated_video_gives_the_clips_before_the_break(tmp_path, write_video, frame_numbers):
-    path = write_video(tmp_path / "v.mp4", [n / 10 for n in range(60)], faststart=True)
+    path = write_video(
+        tmp_path / "v.mp4", [n / 10 for n in range(60)], options={"movflags": "faststart"}
+    )
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 6 // 10])
     clips = []
@@ -223,6 +233,18 @@ def test_sound_alone(tmp_path, write_sound):
     with pytest.raises(VideoError) as caught, video.open_video(str(path)):
         pass
     assert caught.value.reason == "no_video_stream"
+
+
+def test_encrypted_picture(tmp_path, write_video):
+    options = {
+        "encryption_scheme": "cenc-aes-ctr",
+        "encryption_key": "0123456789abcdef" * 2,
+        "encryption_kid": "fedcba9876543210" * 2,
+    }
+    path = write_video(tmp_path / "v.mp4", at_30_fps(0.5), options=options)
+    with pytest.raises(VideoError) as caught, video.open_video(str(path)):
+        pass
+    assert caught.value.reason == "encrypted"
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
