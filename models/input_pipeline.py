@@ -46,8 +46,9 @@ def training_dataset(
       seed: seed of all random draws.
       shuffle_buffer: clips, still encoded, among which the next one is drawn.
       min_crop: None cuts the S x S crop out of the stored frame without scaling it, as the
-        reference code does (`crop_only`). A fraction in (0, 1] cuts a square, whose side is drawn
-        between this fraction and the whole of the short side, and scales it to S x S.
+        reference code does (`crop_only`); of a smaller frame, which ends the reference code's job,
+        a square of its short side is scaled up. A fraction in (0, 1] cuts a square, whose side is
+        drawn between this fraction and the whole of the short side, and scales it to S x S.
       random_flip: whether half of the clips are mirrored.
       repeat: whether the clips are repeated for ever.
       drop_remainder: whether a last batch of fewer than B clips is left out.
@@ -58,8 +59,8 @@ def training_dataset(
     Raises:
       FileNotFoundError: no file matches.
       ValueError: a setting is out of its range.
-      tf.errors.InvalidArgumentError: while iterating, if a record has fewer than K captions, a
-        frame is not a JPEG, or the stored frames are smaller than the crop.
+      tf.errors.InvalidArgumentError: while iterating, if a record has fewer than K captions or a
+        frame is not a JPEG.
     """
     _check_positive(
         batch_size=batch_size,
@@ -215,14 +216,7 @@ def _random_crop(
     height, width = tf.unstack(tf.io.extract_jpeg_shape(frame)[:2])
     short_side = tf.minimum(height, width)
     if min_crop is None:
-        fits = tf.debugging.assert_less_equal(
-            image_size,
-            short_side,
-            message=f"the stored frames are smaller than the crop of {image_size} pixels; store "
-            "them larger, choose a smaller image_size, or set min_crop to scale them",
-        )
-        with tf.control_dependencies([fits] if fits is not None else []):
-            side = tf.constant(image_size)
+        side = tf.minimum(image_size, short_side)
     else:
         fraction = min_crop + (1.0 - min_crop) * draws[2]
         side = tf.maximum(_nearest(fraction * tf.cast(short_side, tf.float32)), 1)

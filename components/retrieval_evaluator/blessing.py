@@ -55,7 +55,8 @@ def decide(
     """
     name = config.recall_name
     recall, chance = text_to_video[name], random[name]
-    if chance >= 1.0:
+    has_bar = config.min_recall_margin > -1.0
+    if chance >= 1.0 and has_bar:
         return Decision(
             False,
             f"Not blessed: with {text_to_video['num_candidates']} clips {name} is 100 % even for "
@@ -63,7 +64,7 @@ def decide(
         )
     needed = min(1.0, chance * (1.0 + config.min_recall_margin))
     measured = f"text-to-video {name} {recall:.1%}"
-    if recall < needed or recall <= chance:
+    if recall < needed or (recall <= chance and has_bar):
         return Decision(
             False,
             f"Not blessed: {measured} does not reach {needed:.1%}, the bar set over guessing "

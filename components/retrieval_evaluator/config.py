@@ -23,7 +23,8 @@ class EvaluatorConfig:
       recall_name: the text-to-video recall that decides about the blessing.
       min_recall_margin: margin over random guessing, as a share of it: 1.0 asks for at least twice
         the random recall (never more than 1). For R@10, whose random count of hits is about 10
-        whatever the number of clips, twice is some three standard deviations.
+        whatever the number of clips, twice is some three standard deviations. -1.0 takes the bar
+        away, for a folder too small to tell.
       max_regression: how far the recall may fall below the last pushed model's and still be
         blessed.
       hub_directory: `<hub>/<publisher>/<model>`, whose highest numbered subfolder is the last
@@ -45,7 +46,11 @@ class EvaluatorConfig:
         for name in ("num_frames", "frame_rate", "image_size", "num_windows", "batch_size"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"evaluation.{name} is {getattr(self, name)}; it must be above 0")
-        for name in ("max_clips", "min_recall_margin", "max_regression"):
+        if self.min_recall_margin < -1:
+            raise ValueError(
+                f"evaluation.min_recall_margin is {self.min_recall_margin}; it must be at least -1"
+            )
+        for name in ("max_clips", "max_regression"):
             if getattr(self, name) < 0:
                 raise ValueError(
                     f"evaluation.{name} is {getattr(self, name)}; it must be 0 or more"

@@ -112,7 +112,8 @@ def run_fn(fn_args: fn_args_utils.FnArgs) -> None:
                 f"videos or lower training.batch_size"
             )
         validation = None
-        if config.validation_batches and _holds_a_batch(
+        validates = config.validation_batches and fn_args.eval_files
+        if validates and _holds_a_batch(
             batches(fn_args.eval_files, shuffle_buffer=1, repeat=False)
         ):
             validation = batches(fn_args.eval_files, shuffle_buffer=config.batch_size, repeat=True)

@@ -206,10 +206,13 @@ def test_too_few_captions_are_an_error(tmp_path):
         next(iter(_training(path, num_candidates=4)))
 
 
-def test_frames_smaller_than_the_crop_are_an_error(tmp_path):
-    path = _write(tmp_path / "clips", _record([_grey(0, 20, 40)] * 7))
-    with pytest.raises(tf.errors.InvalidArgumentError, match="smaller than the crop of 24 pixels"):
-        next(iter(_training(path)))
+def test_square_of_frames_smaller_than_the_crop_is_scaled_up(tmp_path):
+    columns = np.tile(np.arange(12, dtype=np.uint8)[None, :, None] * 20, (12, 1, 3))
+    path = _write(tmp_path / "clips", _record([_jpeg(columns)] * 7))
+    batch = next(iter(_training(path, batch_size=1, drop_remainder=False, random_flip=False)))
+    row = batch["video"].numpy()[0, 0, 12, :, 0].astype(int)
+    # Scaled from 12 to 24 pixels, each second step of the ramp lies at the same place.
+    np.testing.assert_allclose(row[2::2], np.arange(1, 12) * 20 - 5, atol=4)
 
 
 def test_windows_are_evenly_spaced(tmp_path):
