@@ -1,0 +1,176 @@
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.export import export_text_video_model
+from models.milnce import TextVideoModel
+from models.s3d import S3D
+from models.text_tower import TextTower
+from models.tokenizer import WordTable
+
+WORDS = ["cut", "the", "paper", "crème"]
+MAX_WORDS = 4
+SENTENCES = ["Cut the paper", "now the CRÈME, please", "", "paper paper paper paper cut"]
+
+# What a user's program does, in a process that knows nothing of this project.
+CLIENT = """
+import json, sys
+import numpy as np
+import tensorflow as tf
+import tensorflow_hub as hub
+
+path, clips_file, sentences, output = sys.argv[1:]
+clips = np.load(clips_file)
+sentences = np.array(json.loads(sentences))
+loaded = hub.load(path)
+result = {}
+
+# The way of the public module's documentation: signatures looked up, called by position.
+video = loaded.signatures["video"]
+text = loaded.signatures["text"]
+frames = tf.cast(clips, dtype=tf.float32)
+result["video"] = video(tf.constant(frames))["video_embedding"]
+result["text"] = text(tf.constant(sentences))["text_embedding"]
+assert sorted(video(images=frames)) == ["mixed_5c", "video_embedding"]
+result["mixed_5c"] = video(images=frames)["mixed_5c"]
+result["text_by_name"] = text(words=tf.constant(sentences))["text_embedding"]
+result["default"] = loaded.signatures["serving_default"](frames)["video_embedding"]
+result["one_frame"] = video(frames[:1, :1, :17, :31])["video_embedding"]
+assert text(tf.constant([], tf.string))["text_embedding"].shape == (0, 6)
+
+result["layer"] = hub.KerasLayer(path)(frames)
+layer = hub.KerasLayer(path, signature="video", output_key="video_embedding")
+result["layer_video"] = layer(frames)
+layer = hub.KerasLayer(path, signature="text", output_key="text_embedding")
+result["layer_text"] = layer(tf.constant(sentences))
+layer = hub.KerasLayer(path, trainable=True)
+with tf.GradientTape() as tape:
+    loss = tf.reduce_sum(layer(frames) ** 2)
+gradients = tape.gradient(loss, layer.trainable_variables)
+trained = [g for g in gradients if g is not None]
+result["trainable"] = len(layer.trainable_variables)
+result["trained"] = len(trained)
+assert all(np.isfinite(g).all() for g in trained)
+
+strangers = {"tensorflow_text", "tensorflow_io", "models", "schemas", "components", "pipeline"}
+assert not strangers & set(sys.modules), strangers & set(sys.modules)
+np.savez(output, **{name: np.asarray(value) for name, value in result.items()})
+"""
+
+
+def make_model(policy: str = "float32") -> TextVideoModel:
+    """Makes a small model of random weights and statistics."""
+    keras.utils.set_random_seed(5)
+    rng = np.random.default_rng(0)
+    vectors = np.concatenate([np.zeros((1, 8)), rng.normal(size=(len(WORDS), 8))])
+    model = TextVideoModel(
+        S3D(0.125, 6, dtype=policy), TextTower(vectors, 16, 6, dtype=policy), dtype=policy
+    )
+    model.build()
+    # Scales and offsets other than 1 and 0 keep the clips apart down to the last stage.
+    for weight in model.video_tower.weights:
+        if weight.path.endswith("/gamma"):
+            weight.assign(rng.uniform(1.0, 2.0, weight.shape))
+        elif weight.path.endswith(("/beta", "/moving_mean")):
+            weight.assign(rng.normal(0.0, 0.1, weight.shape))
+    return model
+
+
+def clips() -> np.ndarray:
+    return np.random.default_rng(1).random((2, 6, 34, 40, 3), np.float32)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return make_model()
+
+
+@pytest.fixture(scope="module")
+def exported(model, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("export") / "model"
+    export_text_video_model(model, directory, WORDS, MAX_WORDS)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def served(exported, tmp_path_factory):
+    """Returns what a process gets that imports only TensorFlow and tensorflow_hub."""
+    folder = tmp_path_factory.mktemp("client")
+    np.save(folder / "clips.npy", clips())
+    (folder / "client.py").write_text(CLIENT, encoding="utf-8")
+    process = subprocess.run(
+        [
+            *(sys.executable, "client.py", str(exported), "clips.npy"),
+            *(json.dumps(SENTENCES), "out.npz"),
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr[-2000:]
+    with np.load(folder / "out.npz", allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def test_video_signature_gives_the_outputs_of_the_model(model, served):
+    expected = model.video_tower(clips(), training=False)
+    assert np.ptp(expected["video_embedding"], axis=0).max() > 0.005
+    np.testing.assert_allclose(served["video"], expected["video_embedding"], atol=1e-5)
+    np.testing.assert_allclose(served["mixed_5c"], expected["mixed_5c"], atol=1e-5)
+    np.testing.assert_array_equal(served["default"], served["video"])
+
+
+def test_sizes_are_free(model, served):
+    expected = model.embed_video(clips()[:1, :1, :17, :31], training=False)
+    np.testing.assert_allclose(served["one_frame"], expected, atol=1e-5)
+
+
+def test_text_signature_tokenises_sentences(model, served):
+    # Ids by hand: unknown words go before the sentence is cut to four words.
+    word_ids = np.array([[1, 2, 3, 0], [2, 4, 0, 0], [0, 0, 0, 0], [3, 3, 3, 3]])
+    np.testing.assert_array_equal(WordTable(WORDS, MAX_WORDS)(tf.constant(SENTENCES)), word_ids)
+    np.testing.assert_allclose(served["text"], model.embed_text(word_ids), atol=1e-5)
+    np.testing.assert_array_equal(served["text_by_name"], served["text"])
+
+
+def test_hub_layers_take_the_model(model, served):
+    np.testing.assert_array_equal(served["layer"], served["video"])
+    np.testing.assert_array_equal(served["layer_video"], served["video"])
+    np.testing.assert_array_equal(served["layer_text"], served["text"])
+    assert served["trainable"] == len(model.trainable_weights)
+    assert served["trained"] == len(model.video_tower.trainable_weights)
+
+
+def test_serving_uses_the_stored_statistics(served, exported):
+    loaded = tf.saved_model.load(str(exported))
+    alone = loaded.signatures["video"](tf.constant(clips()[:1]))["video_embedding"]
+    np.testing.assert_allclose(alone, served["video"][:1], atol=1e-5)
+
+
+def test_model_in_mixed_bfloat16_serves_float32(tmp_path):
+    model = make_model("mixed_bfloat16")
+    export_text_video_model(model, tmp_path / "model", WORDS, MAX_WORDS)
+    loaded = tf.saved_model.load(str(tmp_path / "model"))
+    outputs = loaded.signatures["video"](tf.constant(clips()))
+    expected = model.video_tower(clips(), training=False)
+    for name in ("video_embedding", "mixed_5c"):
+        assert outputs[name].dtype == tf.float32
+        # bfloat16 keeps 8 bits, and a traced graph may round at other places.
+        scale = float(np.max(np.abs(expected[name])))
+        np.testing.assert_allclose(outputs[name], expected[name], atol=0.1 * scale)
+    texts = loaded.signatures["text"](tf.constant(SENTENCES))["text_embedding"]
+    assert texts.dtype == tf.float32
+    word_ids = WordTable(WORDS, MAX_WORDS)(tf.constant(SENTENCES))
+    np.testing.assert_allclose(texts, model.embed_text(word_ids), rtol=0.02, atol=0.02)
+
+
+def test_foreign_vocabulary_is_refused(model, tmp_path):
+    with pytest.raises(ValueError, match="has 3 words, but the text tower has vectors for 4"):
+        export_text_video_model(model, tmp_path / "model", WORDS[:3], MAX_WORDS)
+    assert not (tmp_path / "model").exists()
