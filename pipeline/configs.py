@@ -93,7 +93,7 @@ PRESETS: Mapping[str, Preset] = {
         words=WordVectorsConfig(),
         model=ModelConfig(width=0.25, text_hidden_size=512),
         training=TrainingConfig(
-            steps=1500,
+            steps=1200,
             batch_size=48,
             num_candidates=3,
             num_frames=8,

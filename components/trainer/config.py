@@ -19,7 +19,7 @@ class ModelConfig:
     stem: str = "space_to_depth"
     embedding_size: int = 512
     text_hidden_size: int = 2048
-    max_words: int = 20
+    max_words: int = 16
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,7 +17,7 @@ class SampleConfig:
       seed: the seed of everything drawn.
     """
 
-    num_videos: int = 240
+    num_videos: int = 480
     num_test_videos: int = 32
     steps_per_video: int = 8
     seed: int = 20200613

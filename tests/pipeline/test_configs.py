@@ -103,7 +103,8 @@ def test_presets_can_be_scored_with_the_frames_that_they_train_on():
     for preset in configs.PRESETS.values():
         training = dataclasses.asdict(preset.training)
         evaluation = dataclasses.asdict(preset.evaluation)
-        for name in ("num_frames", "frame_rate", "image_size"):
+        for name in ("num_frames", "frame_rate"):
             assert training[name] == evaluation[name]
+        # The paper trains on 200 pixels and tests on 224.
+        assert training["image_size"] <= evaluation["image_size"] <= preset.ingest.short_side
         assert preset.training.num_candidates <= preset.ingest.bag_size
-        assert preset.training.image_size <= preset.ingest.short_side

@@ -64,7 +64,7 @@ def test_test_clips_have_distinct_captions_even_without_the_pattern(scripts):
 
 def test_train_and_test_videos_are_disjoint(scripts):
     train, test = ({script.video_id for script in part} for part in scripts)
-    assert len(train) == 240
+    assert len(train) == 480
     assert len(test) == 32
     assert not train & test
     assert all(len(video_id) == 11 for video_id in train | test)
