@@ -8,7 +8,7 @@ BUILDIFIER_VERSION := 8.2.1
 
 .PHONY: help
 help: ## Show the targets.
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.ready: requirements.lock requirements-uv.lock pyproject.toml tools/setup_venv.sh
 	PYTHON='$(PYTHON)' tools/setup_venv.sh
@@ -24,6 +24,10 @@ demo: setup ## Make sample videos, run the pipeline on them, search with the pus
 	  --test-videos $(DEMO)/data/test/videos --test-annotations $(DEMO)/data/test/annotations.csv
 	$(RUN)/howto100m search --run $(DEMO) \
 	  'cut the red star' 'pour the blue circle' 'rotate the green square'
+
+.PHONY: benchmark-demo
+benchmark-demo: setup ## Time the demo and watch its memory; writes benchmarks/demo.json.
+	$(RUN)/python benchmarks/demo.py
 
 .PHONY: test
 test: setup ## Run the tests.

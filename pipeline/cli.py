@@ -131,16 +131,20 @@ def run(
         from pipeline import local_runner
 
         local_runner.run(config)
-        _print_outcome(folder, progress, time.monotonic() - started)
+        _print_outcome(config, progress, time.monotonic() - started)
 
 
-def _print_outcome(folder: pathlib.Path, progress, seconds: float) -> None:
+def _print_outcome(config: configs.RunConfig, progress, seconds: float) -> None:
     """Prints what was read, how well text finds video, and where everything is."""
     import json
 
     from components.narrated_video_example_gen import ledger
 
+    folder = pathlib.Path(config.output)
     click.echo(ledger.format_summary(json.loads((folder / "summary.json").read_text())))
+    if config.test_videos:
+        click.echo("annotated, to score on:")
+        click.echo(ledger.format_summary(json.loads((folder / "test_summary.json").read_text())))
     metrics = json.loads((folder / "metrics.json").read_text())
     for name, title in (
         ("text_to_video", "text to video"),
@@ -156,7 +160,7 @@ def _print_outcome(folder: pathlib.Path, progress, seconds: float) -> None:
         f"{'blessed' if metrics['blessed'] else 'not blessed'}: {metrics['blessing_reason']}"
     )
     nodes = f"{progress.executed} nodes run, {progress.cached} from cache"
-    click.echo(f"{nodes}, {seconds:.0f} s. Look at {folder / 'report.html'}.")
+    click.echo(f"{nodes}, {seconds:.0f} s. Look at {os.path.relpath(folder / 'report.html')}.")
 
 
 @main.command()

@@ -1,9 +1,8 @@
 """Runs the pipeline on this machine: LocalDagRunner, SQLite metadata, Beam's in-process runner.
 
-The command line calls `run`; the tfx CLI is pointed at this file (`tfx pipeline create
---engine local --pipeline_path pipeline/local_runner.py`) and then takes its settings from the file
-that the environment variable HOWTO100M_RUN names, a `run.json` as every `howto100m run` leaves in
-its output folder.
+The command line calls `run`. The tfx CLI calls `main` through the script of the same name at the
+top of the repository, and then the settings come from the file that the environment variable
+HOWTO100M_RUN names, a `run.json` as every `howto100m run` leaves in its output folder.
 """
 
 import os
@@ -27,14 +26,10 @@ def run(config: configs.RunConfig) -> None:
     tfx.orchestration.LocalDagRunner().run(pipeline_lib.create_pipeline(config))
     # Under `tfx pipeline create` nothing was run, and there is nothing to gather yet.
     if (output / "metadata.sqlite").exists():
-        results.gather(output)
+        results.gather(config)
 
 
 def main() -> None:
     """Runs what the file named by HOWTO100M_RUN says."""
     logging.set_verbosity(logging.INFO)
     run(configs.load_run(pathlib.Path(os.environ.get("HOWTO100M_RUN", "runs/demo/run.json"))))
-
-
-if __name__ == "__main__":
-    main()

@@ -6,6 +6,8 @@ import shutil
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
+from pipeline import configs
+
 PIPELINE_NAME = "howto100m"
 
 
@@ -51,23 +53,31 @@ def latest_output(
     return store.get_artifacts_by_id(artifact_ids)[0] if artifact_ids else None
 
 
-def gather(output: pathlib.Path) -> None:
-    """Copies ledger, metrics, report and search index of the last run into the output folder.
+def gather(config: configs.RunConfig) -> None:
+    """Copies ledgers, metrics, report and search index of the last run into its output folder.
 
     The index is copied only when a model was pushed: after a run whose model was not blessed,
     search goes on with the last blessed one.
 
     Args:
-      output: the run's folder.
+      config: the run.
     """
+    output = pathlib.Path(config.output)
     store = connect(output / "metadata.sqlite")
-    for node_id, key, names in (
-        ("NarratedVideoExampleGen", "ledger", ("ledger.jsonl", "summary.json")),
-        ("RetrievalEvaluator", "evaluation", ("metrics.json", "report.html")),
-    ):
-        artifact = latest_output(store, node_id, key)
-        for name in names if artifact else ():
-            shutil.copyfile(pathlib.Path(artifact.uri) / name, output / name)
+    wanted = [
+        ("NarratedVideoExampleGen", "ledger", "ledger.jsonl", "ledger.jsonl"),
+        ("NarratedVideoExampleGen", "ledger", "summary.json", "summary.json"),
+        ("RetrievalEvaluator", "evaluation", "metrics.json", "metrics.json"),
+        ("RetrievalEvaluator", "evaluation", "report.html", "report.html"),
+    ]
+    if config.test_videos:
+        wanted += [
+            ("AnnotatedVideoExampleGen", "ledger", "ledger.jsonl", "test_ledger.jsonl"),
+            ("AnnotatedVideoExampleGen", "ledger", "summary.json", "test_summary.json"),
+        ]
+    for node_id, key, source, target in wanted:
+        if artifact := latest_output(store, node_id, key):
+            shutil.copyfile(pathlib.Path(artifact.uri) / source, output / target)
     index = latest_output(store, "ClipIndexGen", "index")
     if index and (pathlib.Path(index.uri) / "embeddings.npy").exists():
         staging = output / "index.new"

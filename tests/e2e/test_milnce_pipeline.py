@@ -142,3 +142,30 @@ def test_unchanged_run_is_all_cache_hits(killed_then_finished, run_arguments, ho
     states = [run.last_known_state for run in _executions(output) if run.id not in before]
     assert states == [_STATES.CACHED] * _NODES
     assert f"0 nodes run, {_NODES} from cache" in printed
+
+
+def test_tfx_cli_runs_the_same_pipeline(killed_then_finished, tmp_path):
+    output, _ = killed_then_finished
+    before = {run.id for run in _executions(output)}
+    root = pathlib.Path(__file__).resolve().parents[2]
+    environment = {
+        **os.environ,
+        "HOME": str(tmp_path),
+        "HOWTO100M_RUN": str(output / "run.json"),
+        "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    for command in (
+        ["pipeline", "create", "--pipeline_path", "local_runner.py"],
+        ["run", "create", "--pipeline_name", "howto100m"],
+    ):
+        done = subprocess.run(
+            ["tfx", *command, "--engine", "local"],
+            cwd=root,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+    states = [run.last_known_state for run in _executions(output) if run.id not in before]
+    assert states == [_STATES.CACHED] * _NODES
