@@ -207,6 +207,7 @@ def fit(
     epochs = -(-steps // steps_per_epoch)
     model.fit(
         training_data,
+        shuffle=False,  # The input pipeline shuffles.
         epochs=epochs,
         initial_epoch=done,
         steps_per_epoch=steps_per_epoch,
