@@ -40,16 +40,6 @@ def main() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning)
 
 
-def _preset_option(default: str):
-    return click.option(
-        "--preset",
-        type=click.Choice(list(configs.PRESETS)),
-        default=default,
-        show_default=True,
-        help="The named settings to start from.",
-    )
-
-
 _videos_option = click.option(
     "--videos",
     required=True,
@@ -71,7 +61,13 @@ _workers_option = click.option(
 @main.command()
 @_videos_option
 @click.option("--output", type=click.Path(), help="Folder of the run. [default: runs/<videos>]")
-@_preset_option("small")
+@click.option(
+    "--preset",
+    type=click.Choice(list(configs.PRESETS)),
+    default="small",
+    show_default=True,
+    help="The named settings to start from.",
+)
 @_set_option
 @click.option("--word-vectors", type=click.Path(exists=True), help="A word2vec file.")
 @click.option("--test-videos", type=click.Path(exists=True), help="Annotated videos to score on.")
@@ -166,7 +162,11 @@ def _print_outcome(config: configs.RunConfig, progress, seconds: float) -> None:
 @main.command()
 @_videos_option
 @click.option("--output", required=True, type=click.Path(), help="Folder for what is read.")
-@_preset_option("milnce-s3d")
+@click.option(
+    "--preset",
+    type=click.Choice(list(configs.PRESETS)),
+    help="The named settings to start from. [default: 10 fps, short side 256, no filters]",
+)
 @_set_option
 @_workers_option
 def ingest(videos: str, output: str, preset: str, overrides: tuple[str, ...], workers: int) -> None:

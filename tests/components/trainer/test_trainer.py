@@ -1,0 +1,168 @@
+"""The Trainer's executor and the MIL-NCE `run_fn` on hand-made clips."""
+
+import dataclasses
+import io
+import json
+
+import keras
+import numpy as np
+import PIL.Image
+import pytest
+import tensorflow as tf
+from tfx.components.trainer import fn_args_utils
+from tfx.proto import trainer_pb2
+from tfx.types import artifact_utils, standard_artifacts, standard_component_specs
+from tfx.utils import json_utils, proto_utils
+
+from components import artifacts
+from components.trainer import config, executor, milnce
+from components.word_vectors import store
+from schemas import records
+
+_WORDS = ["red", "blue"]
+_MODEL = config.ModelConfig(width=0.0625, embedding_size=8, text_hidden_size=16, max_words=4)
+_TRAINING = config.TrainingConfig(
+    steps=2,
+    batch_size=2,
+    num_candidates=1,
+    num_frames=4,
+    frame_rate=2.5,
+    image_size=32,
+    warmup_steps=0,
+    steps_per_epoch=1,
+    validation_batches=1,
+    shuffle_buffer=2,
+)
+
+
+def _clip(index: int, colour: tuple[int, int, int], word: str) -> bytes:
+    frame = io.BytesIO()
+    PIL.Image.new("RGB", (32, 32), colour).save(frame, "JPEG")
+    return records.serialize_clip(
+        records.ClipRecord(
+            video_id=f"video{index}",
+            clip_index=0,
+            clip_start=0.0,
+            clip_end=2.0,
+            frame_rate=2.5,
+            frames=[frame.getvalue()] * 5,
+            captions=[word],
+            caption_starts=[0.0],
+            caption_ends=[2.0],
+        )
+    )
+
+
+@pytest.fixture
+def clips(tmp_path) -> standard_artifacts.Examples:
+    """Returns an Examples artifact with two clips in each of the splits."""
+    examples = standard_artifacts.Examples()
+    examples.uri = str(tmp_path / "clips")
+    examples.split_names = artifact_utils.encode_split_names(["train", "eval"])
+    for split in ("train", "eval"):
+        folder = tmp_path / "clips" / f"Split-{split}"
+        folder.mkdir(parents=True)
+        with tf.io.TFRecordWriter(str(folder / "clips-00000-of-00001.tfrecord")) as writer:
+            writer.write(_clip(0, (255, 0, 0), "red"))
+            writer.write(_clip(1, (0, 0, 255), "blue"))
+    return examples
+
+
+@pytest.fixture
+def fn_args(clips, tmp_path):
+    """Returns a function from training settings to what TFX gives `run_fn`."""
+    store.save(tmp_path / "words", _WORDS, np.eye(2, dtype=np.float32))
+
+    def make(**settings) -> fn_args_utils.FnArgs:
+        training = dataclasses.replace(_TRAINING, **settings)
+        return fn_args_utils.FnArgs(
+            train_files=[clips.uri + "/Split-train/*"],
+            eval_files=[clips.uri + "/Split-eval/*"],
+            serving_model_dir=str(tmp_path / "model"),
+            model_run_dir=str(tmp_path / "run"),
+            custom_config={
+                "model": dataclasses.asdict(_MODEL),
+                "training": dataclasses.asdict(training),
+                "checkpoint_directory": str(tmp_path / "checkpoints"),
+                "word_vectors_uri": str(tmp_path / "words"),
+            },
+        )
+
+    return make
+
+
+def test_run_fn_trains_logs_and_exports(fn_args, tmp_path):
+    milnce.run_fn(fn_args())
+    log = [json.loads(line) for line in (tmp_path / "run" / "training.jsonl").open()]
+    assert [line["step"] for line in log] == [1, 2]
+    # Two clips, and the text tower starts near 0: the loss starts near log(2B - 1) = log 3.
+    assert log[0]["loss"] == pytest.approx(np.log(3.0), abs=0.3)
+    assert all(np.isfinite(line["eval_loss"]) for line in log)
+    assert list((tmp_path / "run" / "logs").rglob("events.out.tfevents.*"))
+    text = tf.saved_model.load(str(tmp_path / "model")).signatures["text"]
+    red, blue, unknown, nothing = text(tf.constant(["red", "BLUE", "green", ""]))["text_embedding"]
+    assert np.abs(red - blue).max() > 1e-4
+    np.testing.assert_array_equal(unknown, nothing)
+
+
+def test_run_fn_without_an_eval_split_trains_without_validation(fn_args, tmp_path):
+    arguments = fn_args(steps=1)
+    arguments.eval_files = []
+    milnce.run_fn(arguments)
+    (line,) = (tmp_path / "run" / "training.jsonl").read_text().splitlines()
+    assert "eval_loss" not in json.loads(line)
+
+
+def test_other_settings_get_other_checkpoints(fn_args, tmp_path):
+    milnce.run_fn(fn_args(steps=1))
+    milnce.run_fn(fn_args(steps=1, learning_rate=0.5))
+    milnce.run_fn(fn_args(steps=1))
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 2
+
+
+def test_less_than_a_batch_is_one_clear_error(fn_args):
+    with pytest.raises(ValueError, match="fewer clips than one batch of 3; add videos or lower"):
+        milnce.run_fn(fn_args(batch_size=3))
+
+
+def test_dtype_policy_is_put_back_after_a_failure(fn_args):
+    before = keras.config.dtype_policy()
+    with pytest.raises(ValueError, match="one batch"):
+        milnce.run_fn(fn_args(batch_size=3, mixed_bfloat16=True))
+    assert keras.config.dtype_policy() == before
+
+
+def _executor_arguments(clips, tmp_path):
+    words, model = artifacts.WordVectors(), standard_artifacts.Model()
+    run = standard_artifacts.ModelRun()
+    for artifact, name in ((words, "words"), (model, "model"), (run, "run")):
+        artifact.uri = str(tmp_path / name)
+    keys = standard_component_specs
+    inputs = {keys.EXAMPLES_KEY: [clips], executor.WORD_VECTORS_KEY: [words]}
+    outputs = {keys.MODEL_KEY: [model], keys.MODEL_RUN_KEY: [run]}
+    properties = {
+        keys.TRAIN_ARGS_KEY: proto_utils.proto_to_json(trainer_pb2.TrainArgs()),
+        keys.EVAL_ARGS_KEY: proto_utils.proto_to_json(trainer_pb2.EvalArgs()),
+        keys.CUSTOM_CONFIG_KEY: json_utils.dumps({}),
+    }
+    return inputs, outputs, properties
+
+
+def test_executor_hands_on_the_word_vectors_and_both_splits(clips, tmp_path):
+    arguments = executor.Executor()._GetFnArgs(*_executor_arguments(clips, tmp_path))
+    assert arguments.custom_config["word_vectors_uri"] == str(tmp_path / "words")
+    assert arguments.train_files == [clips.uri + "/Split-train/*"]
+    assert arguments.eval_files == [clips.uri + "/Split-eval/*"]
+
+
+def test_executor_without_an_eval_split_gives_no_eval_files(clips, tmp_path):
+    clips.split_names = artifact_utils.encode_split_names(["train"])
+    arguments = executor.Executor()._GetFnArgs(*_executor_arguments(clips, tmp_path))
+    assert arguments.train_files == [clips.uri + "/Split-train/*"]
+    assert arguments.eval_files == []
+
+
+def test_executor_without_a_train_split_says_what_is_missing(clips, tmp_path):
+    clips.split_names = artifact_utils.encode_split_names(["eval"])
+    with pytest.raises(ValueError, match="no video is left in the train split"):
+        executor.Executor()._GetFnArgs(*_executor_arguments(clips, tmp_path))
