@@ -18,10 +18,12 @@ def _errors_in_one_line(log_path: pathlib.Path | None = None) -> Iterator[None]:
     """Turns an exception into one clear line and exit status 1; the traceback goes to the log."""
     try:
         yield
-    except (click.ClickException, click.exceptions.Exit, click.Abort):
+    except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
         raise
     except Exception as error:
-        message = " ".join(str(error).split()) or type(error).__name__
+        message = " ".join(str(error).split())
+        if not message or not isinstance(error, ValueError | RuntimeError | OSError):
+            message = f"{type(error).__name__}: {message}"
         if log_path is not None and log_path.parent.is_dir():
             import traceback
 
@@ -169,10 +171,13 @@ def _print_outcome(config: configs.RunConfig, progress, seconds: float) -> None:
 )
 @_set_option
 @_workers_option
-def ingest(videos: str, output: str, preset: str, overrides: tuple[str, ...], workers: int) -> None:
+def ingest(
+    videos: str, output: str, preset: str | None, overrides: tuple[str, ...], workers: int
+) -> None:
     """Read videos and subtitles into clips, captions and a ledger: the first stage alone."""
     with _errors_in_one_line():
-        settings = configs.with_overrides(configs.PRESETS[preset], overrides).ingest
+        start = configs.PRESETS[preset] if preset else configs.Preset("")
+        settings = configs.with_overrides(start, overrides).ingest
         from components.narrated_video_example_gen import ingest as ingest_lib
         from components.narrated_video_example_gen import ledger
 

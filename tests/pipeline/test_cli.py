@@ -7,6 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline import cli
+from pipeline.sample_data import config as sample_config
+from pipeline.sample_data import generate
 
 COMMANDS = ["run", "ingest", "captions", "search", "sample-data"]
 
@@ -66,3 +68,26 @@ def test_search_in_a_folder_without_an_index_says_so(tmp_path):
     result = CliRunner().invoke(cli.main, ["search", "cut paper", "--run", str(tmp_path)])
     assert result.exit_code == 1
     assert "holds no index" in result.output
+
+
+def test_ingest_reads_a_folder_and_says_what_it_kept(tmp_path):
+    generate.write_sample_data(
+        tmp_path / "sample",
+        sample_config.SampleConfig(num_videos=2, num_test_videos=0, steps_per_video=2),
+        workers=1,
+    )
+    videos = tmp_path / "sample" / "videos"
+    (videos / "broken.mp4").write_bytes(b"")
+    arguments = ["ingest", "--videos", str(videos), "--output", str(tmp_path / "out")]
+    result = CliRunner().invoke(cli.main, [*arguments, "--workers", "1"])
+    assert result.exit_code == 0, result.output
+    assert "videos: 3 read, 2 kept, 1 left out" in result.output
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"examples", "clips", "captions", "ledger.jsonl", "summary.json"}
+
+
+def test_unexpected_error_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(cli.configs, "with_overrides", lambda *_: {}["absent"])
+    arguments = ["ingest", "--videos", str(tmp_path), "--output", str(tmp_path / "out")]
+    result = CliRunner().invoke(cli.main, arguments)
+    assert (result.exit_code, result.output) == (1, "Error: KeyError: 'absent'\n")
