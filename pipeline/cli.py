@@ -1,6 +1,7 @@
 """The command line, `howto100m`. Heavy imports wait until a command needs them."""
 
 import contextlib
+import logging
 import os
 import pathlib
 import sys
@@ -39,6 +40,8 @@ def main() -> None:
     """From narrated videos to text-video search: HowTo100M and MIL-NCE as a TFX pipeline."""
     # What is printed is for the person; TensorFlow would report every missing GPU library.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Beam's worker processes read the variable, this process the filter.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning")
     warnings.filterwarnings("ignore", category=FutureWarning)
 
 
@@ -178,6 +181,8 @@ def ingest(
     with _errors_in_one_line():
         start = configs.PRESETS[preset] if preset else configs.Preset("")
         settings = configs.with_overrides(start, overrides).ingest
+        # Beam passes on its workers' start-up remarks as warnings.
+        logging.getLogger("apache_beam").setLevel(logging.ERROR)
         from components.narrated_video_example_gen import ingest as ingest_lib
         from components.narrated_video_example_gen import ledger
 
