@@ -3,6 +3,8 @@
 PYTHON ?=
 VENV := .venv
 RUN := $(VENV)/bin
+# One stamp for each choice of interpreter, so that another choice makes the environment anew.
+READY := $(VENV)/.ready$(subst /,-,$(PYTHON))
 DEMO := runs/demo
 BUILDIFIER_VERSION := 8.2.1
 
@@ -10,12 +12,12 @@ BUILDIFIER_VERSION := 8.2.1
 help: ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/.ready: requirements.lock requirements-uv.lock pyproject.toml tools/setup_venv.sh
+$(READY): requirements.lock requirements-uv.lock pyproject.toml tools/setup_venv.sh
 	PYTHON='$(PYTHON)' tools/setup_venv.sh
 	@touch $@
 
 .PHONY: setup
-setup: $(VENV)/.ready ## Make the virtual environment from the lock file.
+setup: $(READY) ## Make the virtual environment from the lock file.
 
 .PHONY: demo
 demo: setup ## Make sample videos, run the pipeline on them, search with the pushed model.
@@ -23,7 +25,7 @@ demo: setup ## Make sample videos, run the pipeline on them, search with the pus
 	$(RUN)/howto100m run --preset sample --output $(DEMO) --videos $(DEMO)/data/videos \
 	  --test-videos $(DEMO)/data/test/videos --test-annotations $(DEMO)/data/test/annotations.csv
 	$(RUN)/howto100m search --run $(DEMO) \
-	  'cut the red star' 'pour the blue circle' 'rotate the green square'
+	  'cut the red star' 'pour the blue heart' 'rotate the green square'
 
 .PHONY: benchmark-demo
 benchmark-demo: setup ## Time the demo and watch its memory; writes benchmarks/demo.json.
