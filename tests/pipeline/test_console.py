@@ -37,7 +37,7 @@ def test_the_log_file_gets_everything_and_the_terminal_only_nodes(tmp_path, caps
         console.watch(tmp_path / "run.log")
         absl.info("Component Trainer is running.")
         absl.info("a detail")
-        logging.getLogger("apache_beam").warning("a warning")
+        logging.getLogger("some_library").warning("a warning")
     finally:
         root.handlers, absl.handlers = before
     assert capsys.readouterr().out == "  Trainer ...\n"
