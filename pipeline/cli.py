@@ -157,9 +157,9 @@ def _print_outcome(config: configs.RunConfig, progress, seconds: float) -> None:
             f"{title:>14}:  R@1 {row['R@1']:.3f}  R@5 {row['R@5']:.3f}  R@10 {row['R@10']:.3f}  "
             f"median rank {row['median_rank']:g}"
         )
-    click.echo(
-        f"{'blessed' if metrics['blessed'] else 'not blessed'}: {metrics['blessing_reason']}"
-    )
+    click.echo(metrics["blessing_reason"])
+    if not metrics["blessed"]:
+        click.echo("Nothing was pushed; --set evaluation.min_recall_margin=-1 takes the bar away.")
     nodes = f"{progress.executed} nodes run, {progress.cached} from cache"
     click.echo(f"{nodes}, {seconds:.0f} s. Look at {os.path.relpath(folder / 'report.html')}.")
 

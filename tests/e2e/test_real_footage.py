@@ -74,3 +74,5 @@ def test_real_footage_goes_from_ingest_to_a_model_and_a_report(footage, tmp_path
     assert "<html" in (output / "report.html").read_text()
     metrics = json.loads((output / "metrics.json").read_text())
     assert metrics["text_to_video"]["num_queries"] >= 10
+    assert printed.count(metrics["blessing_reason"]) == 1
+    assert ("Nothing was pushed" in printed) == (not metrics["blessed"])
