@@ -11,6 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+LOG_NAME = "training.jsonl"
+
 
 class WarmUpStepDecay(keras.optimizers.schedules.LearningRateSchedule):
     """Linear warm-up from 0, then a constant rate that drops by a factor at given steps.
@@ -200,7 +202,7 @@ def fit(
     checkpoints = Checkpoints(model, checkpoint_directory)
     done = checkpoints.restore()
     resumed_at = int(model.optimizer.iterations)
-    log = TrainingLog(checkpoint_directory / "training.jsonl", steps_per_epoch, batch_size)
+    log = TrainingLog(checkpoint_directory / LOG_NAME, steps_per_epoch, batch_size)
     log.keep_epochs(done)
     if resumed_at:
         print(f"Training goes on from the checkpoint at step {resumed_at} of {steps}.", flush=True)

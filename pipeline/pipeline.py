@@ -10,13 +10,14 @@ from tfx.dsl.components.base import base_node
 from components.clip_index.component import ClipIndexGen
 from components.example_validator.component import CaptionValidator
 from components.model_card.component import ModelCardGen
+from components.narrated_video_example_gen import ingest as ingest_lib
 from components.narrated_video_example_gen.component import NarratedVideoExampleGen
 from components.retrieval_evaluator.component import RetrievalEvaluator
 from components.trainer.component import TextVideoTrainer
 from components.word_vectors.component import WordVectorsGen
 from pipeline import configs
 
-_RUNNER = "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+_RUNNER = f"--runner={ingest_lib.FN_API_RUNNER}"
 
 
 def _decoding_args(workers: int) -> list[str]:

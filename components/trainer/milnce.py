@@ -14,8 +14,6 @@ from components.trainer import config as config_lib
 from components.word_vectors import store
 from models import export, input_pipeline, milnce, s3d, text_tower, tokenizer, training
 
-LOG_NAME = "training.jsonl"
-
 
 def build_model(
     model: config_lib.ModelConfig, training_config: config_lib.TrainingConfig, vectors: np.ndarray
@@ -130,7 +128,7 @@ def run_fn(fn_args: fn_args_utils.FnArgs) -> None:
             validation_steps=config.validation_batches if validation is not None else None,
         )
         run_directory.mkdir(parents=True, exist_ok=True)
-        shutil.copy(checkpoints / LOG_NAME, run_directory / LOG_NAME)
+        shutil.copy(checkpoints / training.LOG_NAME, run_directory / training.LOG_NAME)
         export.export_text_video_model(
             model, fn_args.serving_model_dir, words, max_words=model_config.max_words
         )
