@@ -92,16 +92,19 @@ class CaptionRecord:
     task: str = ""
 
 
-def _bytes(values: Sequence[str | bytes]) -> tf.train.Feature:
+def bytes_feature(values: Sequence[str | bytes]) -> tf.train.Feature:
+    """Returns strings as a feature, text as UTF-8."""
     encoded = [value.encode() if isinstance(value, str) else value for value in values]
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=encoded))
 
 
-def _floats(values: Sequence[float]) -> tf.train.Feature:
+def float_feature(values: Sequence[float]) -> tf.train.Feature:
+    """Returns numbers as a float32 feature."""
     return tf.train.Feature(float_list=tf.train.FloatList(value=values))
 
 
-def _ints(values: Sequence[int]) -> tf.train.Feature:
+def int_feature(values: Sequence[int]) -> tf.train.Feature:
+    """Returns integers as an int64 feature."""
     return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
 
 
@@ -123,17 +126,17 @@ def serialize_clip(record: ClipRecord) -> bytes:
             f"each of at least one caption"
         )
     context = {
-        VIDEO_ID: _bytes([record.video_id]),
-        TASK: _bytes([record.task]),
-        CLIP_INDEX: _ints([record.clip_index]),
-        CLIP_START: _floats([record.clip_start]),
-        CLIP_END: _floats([record.clip_end]),
-        CLIP_FRAME_RATE: _floats([record.frame_rate]),
-        CAPTION: _bytes(record.captions),
-        CAPTION_START: _floats(record.caption_starts),
-        CAPTION_END: _floats(record.caption_ends),
+        VIDEO_ID: bytes_feature([record.video_id]),
+        TASK: bytes_feature([record.task]),
+        CLIP_INDEX: int_feature([record.clip_index]),
+        CLIP_START: float_feature([record.clip_start]),
+        CLIP_END: float_feature([record.clip_end]),
+        CLIP_FRAME_RATE: float_feature([record.frame_rate]),
+        CAPTION: bytes_feature(record.captions),
+        CAPTION_START: float_feature(record.caption_starts),
+        CAPTION_END: float_feature(record.caption_ends),
     }
-    frames = tf.train.FeatureList(feature=[_bytes([frame]) for frame in record.frames])
+    frames = tf.train.FeatureList(feature=[bytes_feature([frame]) for frame in record.frames])
     return tf.train.SequenceExample(
         context=tf.train.Features(feature=context),
         feature_lists=tf.train.FeatureLists(feature_list={IMAGE: frames}),
@@ -190,17 +193,17 @@ def serialize_caption(record: CaptionRecord) -> bytes:
       record: the caption.
     """
     feature = {
-        VIDEO_ID: _bytes([record.video_id]),
-        TASK: _bytes([record.task]),
-        CAPTION: _bytes([record.caption]),
-        CAPTION_START: _floats([record.caption_start]),
-        CAPTION_END: _floats([record.caption_end]),
-        CAPTION_NUM_WORDS: _ints([len(record.caption.split())]),
-        CLIP_START: _floats([record.clip_start]),
-        CLIP_END: _floats([record.clip_end]),
-        CLIP_NUM_FRAMES: _ints([record.clip_num_frames]),
-        VIDEO_DURATION: _floats([record.video_duration]),
-        VIDEO_WIDTH: _ints([record.video_width]),
-        VIDEO_HEIGHT: _ints([record.video_height]),
+        VIDEO_ID: bytes_feature([record.video_id]),
+        TASK: bytes_feature([record.task]),
+        CAPTION: bytes_feature([record.caption]),
+        CAPTION_START: float_feature([record.caption_start]),
+        CAPTION_END: float_feature([record.caption_end]),
+        CAPTION_NUM_WORDS: int_feature([len(record.caption.split())]),
+        CLIP_START: float_feature([record.clip_start]),
+        CLIP_END: float_feature([record.clip_end]),
+        CLIP_NUM_FRAMES: int_feature([record.clip_num_frames]),
+        VIDEO_DURATION: float_feature([record.video_duration]),
+        VIDEO_WIDTH: int_feature([record.video_width]),
+        VIDEO_HEIGHT: int_feature([record.video_height]),
     }
     return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
