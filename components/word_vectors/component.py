@@ -69,14 +69,17 @@ class WordVectorsGen(base_component.BaseComponent):
                 examples=examples,
                 transform_graph=transform_graph,
                 word_vectors_config=config.to_json(),
-                fingerprint=_fingerprint(config.path, config.extra_words),
+                fingerprint=_fingerprint(config.path, config.extra_words, config.stop_words),
                 word_vectors=types.Channel(type=artifacts.WordVectors),
             )
         )
 
 
 def _fingerprint(*paths: str) -> str:
-    """Describes files by size and time of last change, so that a changed file misses the cache."""
+    """Describes files by size and time of last change, so that a changed file misses the cache.
+
+    What names no file, such as a list of this project, is described by its name.
+    """
     described = []
     for path in filter(None, paths):
         try:

@@ -13,6 +13,8 @@ class WordVectorsConfig:
         to train vectors with gensim on the narration of the train split.
       extra_words: with `path`, a UTF-8 text file whose words are loaded besides those of the train
         split, such as the words of the queries to come; empty for none.
+      stop_words: words that get no vector and are dropped from every caption: empty for none,
+        "english" for the list in this folder, or a text file (see `stop_words.read_stop_words`).
       vocabulary_size: the greatest number of word ids, the padding's included: the most frequent
         words of the train split get one. The default is the size of the MIL-NCE reference code.
       min_count: how often a word must occur in the train split to be in the vocabulary.
@@ -26,6 +28,7 @@ class WordVectorsConfig:
 
     path: str = ""
     extra_words: str = ""
+    stop_words: str = ""
     vocabulary_size: int = 66_250
     min_count: int = 1
     vector_size: int = 300

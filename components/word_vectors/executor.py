@@ -13,7 +13,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
-from components.word_vectors import corpus, reader, store, training
+from components.word_vectors import corpus, reader, stop_words, store, training
 from components.word_vectors.config import WordVectorsConfig
 from models import words as words_lib
 from schemas import records
@@ -48,10 +48,11 @@ class Executor(base_executor.BaseExecutor):
         config = WordVectorsConfig.from_json(exec_properties[CONFIG_KEY])
         graph_uri = artifact_utils.get_single_uri(input_dict[TRANSFORM_GRAPH_KEY])
         transform_output = tft.TFTransformOutput(graph_uri)
+        discarded = stop_words.read_stop_words(config.stop_words)
         frequencies = {
             word: count
             for word, count in corpus.read_frequencies(transform_output).items()
-            if count >= config.min_count
+            if count >= config.min_count and word not in discarded
         }
         frequencies = dict(itertools.islice(frequencies.items(), config.vocabulary_size - 1))
         if not frequencies:
@@ -59,7 +60,7 @@ class Executor(base_executor.BaseExecutor):
                 f"no word occurs {config.min_count} times in the narration of the train split"
             )
         if config.path:
-            words, vectors = _load(config, list(frequencies))
+            words, vectors = _load(config, list(frequencies), discarded)
         else:
             split_uri = artifact_utils.get_split_uri(input_dict[EXAMPLES_KEY], records.TRAIN_SPLIT)
             files = sorted(tf.io.gfile.glob(io_utils.all_files_pattern(split_uri)))
@@ -77,10 +78,13 @@ class Executor(base_executor.BaseExecutor):
         store.save(directory, words, vectors)
 
 
-def _load(config: WordVectorsConfig, words: list[str]) -> tuple[list[str], np.ndarray]:
+def _load(
+    config: WordVectorsConfig, words: list[str], discarded: frozenset[str]
+) -> tuple[list[str], np.ndarray]:
     if config.extra_words:
         text = pathlib.Path(config.extra_words).read_text(encoding="utf-8")
-        words = list(dict.fromkeys([*words, *words_lib.split_words(text)]))
+        extra = [word for word in words_lib.split_words(text) if word not in discarded]
+        words = list(dict.fromkeys([*words, *extra]))
     found = reader.read_vectors(pathlib.Path(config.path), words)
     logging.info("%d of %d words have a vector in %s.", len(found), len(words), config.path)
     return list(found), np.stack(list(found.values()))

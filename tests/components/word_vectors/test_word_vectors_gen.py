@@ -131,6 +131,14 @@ def test_rare_words_are_left_out(folder, tmp_path):
         _run(folder, tmp_path / "none", WordVectorsConfig(min_count=9))
 
 
+def test_stop_words_get_no_vector(folder, tmp_path):
+    stop_words = tmp_path / "stop.txt"
+    stop_words.write_text("The\nfold", encoding="utf-8")
+    _run(folder, tmp_path / "words", WordVectorsConfig(vector_size=4, stop_words=str(stop_words)))
+    words, _ = store.load(tmp_path / "words")
+    assert set(words) == {"cut", "star", "rør", "æg", "now", "end"}
+
+
 def test_vectors_are_loaded_for_the_words_needed(folder, tmp_path):
     path = tmp_path / "vectors.txt"
     path.write_text("4 2\nsoup 9 9\nstar 1 2\nknife 3 4\nÆg 5 6\n", encoding="utf-8")
