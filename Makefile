@@ -5,6 +5,8 @@ VENV := .venv
 RUN := $(VENV)/bin
 # One stamp for each choice of interpreter, so that another choice makes the environment anew.
 READY := $(VENV)/.ready$(subst /,-,$(PYTHON))
+TORCH_VENV := .venv-torch
+TORCH_READY := $(TORCH_VENV)/.ready
 DEMO := runs/demo
 BUILDIFIER_VERSION := 8.2.1
 
@@ -34,6 +36,15 @@ benchmark-demo: setup ## Time the demo and watch its memory; writes benchmarks/d
 .PHONY: test
 test: setup ## Run the tests.
 	$(RUN)/python -m pytest
+
+# PyTorch lives beside TensorFlow in an environment of its own, on Python 3.11, without TFX.
+$(TORCH_READY): requirements.lock pyproject.toml tools/setup_torch_venv.sh
+	PYTHON='$(PYTHON)' tools/setup_torch_venv.sh
+	@touch $@
+
+.PHONY: test-torch
+test-torch: $(TORCH_READY) ## Run the tests that need PyTorch.
+	$(TORCH_VENV)/bin/python -m pytest $$(grep -rlE --include='test_*.py' 'importorskip\("torch"' tests)
 
 .PHONY: lint
 lint: setup ## Run the linters; buildifier needs npm.
