@@ -8,6 +8,35 @@ import numpy as np
 from keras import layers, ops
 
 
+def frozen_embedding(vectors: np.ndarray, dtype: Any) -> layers.Embedding:
+    """Returns a layer that looks word vectors up, saves them as a weight and never trains them.
+
+    Args:
+      vectors: float [V+1, D], the vector of each word id; row 0 is that of the padding.
+      dtype: the layer's dtype policy.
+
+    Raises:
+      ValueError: the vectors are not a matrix with a row for the padding and one for a word, or
+        hold a value that is not finite.
+    """
+    vectors = np.asarray(vectors, dtype=np.float32)
+    if vectors.ndim != 2 or vectors.shape[0] < 2 or vectors.shape[1] < 1:
+        raise ValueError(
+            "the word vectors need one row for the padding and one for each word, "
+            f"not the shape {vectors.shape}"
+        )
+    if not np.isfinite(vectors).all():
+        row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
+        raise ValueError(f"the vector of word id {row} is not finite")
+    return layers.Embedding(
+        *vectors.shape,
+        embeddings_initializer=lambda shape, dtype=None: ops.convert_to_tensor(vectors, dtype),
+        trainable=False,
+        name="word_vectors",
+        dtype=dtype,
+    )
+
+
 @keras.saving.register_keras_serializable(package="howto100m")
 class TextTower(keras.Model):
     """Embeds sentences given as word ids.
@@ -42,26 +71,11 @@ class TextTower(keras.Model):
             or hold a value that is not finite.
         """
         super().__init__(**kwargs)
-        vectors = np.asarray(vectors, dtype=np.float32)
-        if vectors.ndim != 2 or vectors.shape[0] < 2 or vectors.shape[1] < 1:
-            raise ValueError(
-                "the word vectors need one row for the padding and one for each word, "
-                f"not the shape {vectors.shape}"
-            )
-        if not np.isfinite(vectors).all():
-            row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
-            raise ValueError(f"the vector of word id {row} is not finite")
         self.hidden_size = hidden_size
         self.embedding_size = embedding_size
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self._vectors_shape = vectors.shape
-        self.embedding = layers.Embedding(
-            *vectors.shape,
-            embeddings_initializer=lambda shape, dtype=None: ops.convert_to_tensor(vectors, dtype),
-            trainable=False,
-            name="word_vectors",
-            dtype=self.dtype_policy,
-        )
+        self.embedding = frozen_embedding(vectors, self.dtype_policy)
+        self._vectors_shape = (self.embedding.input_dim, self.embedding.output_dim)
         self.hidden = layers.Dense(
             hidden_size,
             activation="relu",
