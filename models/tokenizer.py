@@ -3,8 +3,9 @@
 The rule is that of the reference code of MIL-NCE (antoine77340/MIL-NCE_HowTo100M and
 S3D_HowTo100M): runs of letters, numbers, underscores and apostrophes are words, everything is
 lower-cased, words outside the vocabulary are dropped before the sentence is cut to its maximal
-length, and id 0 pads. Nothing here needs a library of custom operations, so a SavedModel that
-holds a `WordTable` loads wherever TensorFlow is.
+length, and id 0 pads. That of HowTo100M (antoine77340/howto100m) is the same but for capitals,
+which it keeps; the public weights of that model are run so. Nothing here needs a library of custom
+operations, so a SavedModel that holds a `WordTable` loads wherever TensorFlow is.
 """
 
 from collections.abc import Sequence
@@ -37,17 +38,21 @@ def lower_case(texts: tf.Tensor) -> tf.Tensor:
     return tf.strings.lower(texts, encoding="utf-8")
 
 
-def tokenize(texts: tf.Tensor) -> tf.RaggedTensor:
+def tokenize(texts: tf.Tensor, case_sensitive: bool = False) -> tf.RaggedTensor:
     """Splits texts into lower-cased words, as `models.words.split_words` does.
 
     Args:
-      texts: string [B], UTF-8.
+      texts: string [B], UTF-8; bytes that are not part words.
+      case_sensitive: whether capitals are kept.
 
     Returns:
       Ragged string [B, None].
     """
-    spaced = tf.strings.regex_replace(lower_case(texts), SEPARATOR_PATTERN, " ")
-    return tf.strings.split(spaced)
+    if case_sensitive:
+        texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8")
+    else:
+        texts = lower_case(texts)
+    return tf.strings.split(tf.strings.regex_replace(texts, SEPARATOR_PATTERN, " "))
 
 
 class WordTable(tf.Module):
@@ -59,16 +64,18 @@ class WordTable(tf.Module):
     Attributes:
       max_words: the number of ids for each text, L.
       vocabulary_size: the number of ids, V + 1 with the padding.
+      case_sensitive: whether "Turkey" and "turkey" are two words.
     """
 
-    def __init__(self, words: Sequence[str], max_words: int):
+    def __init__(self, words: Sequence[str], max_words: int, case_sensitive: bool = False):
         """Builds the table.
 
         Args:
-          words: the V words of the vocabulary, lower-cased; the id of a word is its position
-            from 1.
+          words: the V words of the vocabulary, lower-cased unless case counts; the id of a word
+            is its position from 1.
           max_words: how many ids each text gets: 20 for training and 30 for retrieval in the
             reference code, 16 in the public modules.
+          case_sensitive: whether texts keep their capitals.
 
         Raises:
           ValueError: there are no words, a word occurs twice, or `max_words` is not positive.
@@ -85,6 +92,7 @@ class WordTable(tf.Module):
             seen.add(word)
         self.max_words = max_words
         self.vocabulary_size = len(words) + 1
+        self.case_sensitive = case_sensitive
         self._table = tf.lookup.StaticHashTable(
             tf.lookup.KeyValueTensorInitializer(
                 tf.constant(list(words), tf.string),
@@ -99,7 +107,7 @@ class WordTable(tf.Module):
         Args:
           texts: string [B], UTF-8 in NFC.
         """
-        tokens = tokenize(texts)
+        tokens = tokenize(texts, self.case_sensitive)
         ids = tokens.with_values(self._table.lookup(tokens.values))
         known = tf.ragged.boolean_mask(ids, ids != PADDING_ID)
         return known.to_tensor(default_value=PADDING_ID, shape=[None, self.max_words])

@@ -1,4 +1,4 @@
-"""Reads the vectors of some words out of a word2vec file of any size.
+"""Reads vectors out of a word2vec file of any size: those of some words, or all that fit a rule.
 
 gensim's own reader keeps every vector of the file (3.6 GB for GoogleNews); this one streams the
 file and keeps only those that are asked for. Formats: word2vec text and binary, as written by the
@@ -80,6 +80,50 @@ def read_vectors(path: pathlib.Path, words: Collection[str]) -> dict[str, np.nda
             f"{path} has none of the {len(wanted)} words needed; are its words of another language?"
         )
     return found
+
+
+def read_vocabulary(
+    path: pathlib.Path, fits: Callable[[str], bool], limit: int | None = None
+) -> tuple[list[str], np.ndarray]:
+    """Returns the words of a file that fit a rule, and their vectors, with their capitals.
+
+    Of equal words the first counts, as in gensim. Words that are not UTF-8 are left out.
+
+    Args:
+      path: the file.
+      fits: says of a word whether to keep it.
+      limit: the number of words to stop after, or None for all; the usual files begin with the
+        most frequent words.
+
+    Returns:
+      The V words in the file's order, and their vectors with the padding's zeros as row 0, float32
+      [V + 1, D]. While the file is read nothing larger is held.
+
+    Raises:
+      WordVectorsError: as `read_vectors`, or no word fits.
+      ValueError: `limit` is not positive.
+    """
+    if limit is not None and limit < 1:
+        raise ValueError(f"the limit is {limit} words; give at least 1, or None for all")
+    words: dict[str, None] = {}
+    rows = bytearray()
+    for entry, vector in _entries(path):
+        try:
+            word = entry.decode()
+        except UnicodeDecodeError:
+            continue
+        if word in words or not fits(word):
+            continue
+        row = vector()
+        if not np.isfinite(row).all():
+            raise WordVectorsError(f"{path}: the vector of {word!r} is not finite")
+        words[word] = None
+        rows += row.tobytes() if rows else bytes(row.nbytes) + row.tobytes()
+        if len(words) == limit:
+            break
+    if not words:
+        raise WordVectorsError(f"{path} has no word that can be used")
+    return list(words), np.frombuffer(rows, np.float32).reshape(len(words) + 1, -1)
 
 
 _Entry = tuple[bytes, Callable[[], np.ndarray]]

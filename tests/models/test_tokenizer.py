@@ -1,6 +1,7 @@
 import csv
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import unicodedata
@@ -120,6 +121,21 @@ def test_unknown_words_are_dropped_before_the_sentence_is_cut():
     ids = table(tf.constant(["Well, FOLD um the very RED star", "star", "nothing known", ""]))
     assert ids.dtype == tf.int64
     np.testing.assert_array_equal(ids, [[1, 2, 3], [4, 0, 0], [0, 0, 0], [0, 0, 0]])
+
+
+def test_case_sensitive_words_are_those_of_the_reference():
+    tokens = tokenizer.tokenize(tf.constant(_TEXTS), case_sensitive=True).to_list()
+    # The expression of the reference code, on the text as it is.
+    expected = [re.findall(r"[\w']+", text) for text in _TEXTS]
+    assert [[token.decode() for token in text] for text in tokens] == expected
+    assert any(word != word.lower() for text in expected for word in text)
+
+
+def test_case_sensitive_table_tells_capitals_apart():
+    words = ["turkey", "Turkey", "Crème"]
+    table = tokenizer.WordTable(words, max_words=3, case_sensitive=True)
+    ids = table(tf.constant(["Turkey, TURKEY & turkey", "Crème crème", b"caf\xc3Turkey\xffa"]))
+    np.testing.assert_array_equal(ids, [[2, 1, 0], [3, 0, 0], [2, 0, 0]])
 
 
 def test_table_works_inside_tf_data():

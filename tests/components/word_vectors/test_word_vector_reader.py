@@ -140,3 +140,51 @@ def test_unusable_files_are_refused_with_the_reason(tmp_path, content, message):
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(reader.WordVectorsError, match=r"nowhere\.bin cannot be read"):
         reader.read_vectors(tmp_path / "nowhere.bin", ["a"])
+
+
+def _any(word: str) -> bool:
+    return True
+
+
+@pytest.mark.parametrize("name", ["gensim_high_precision.kv.bin", "glove_youcook2_300d.txt"])
+def test_whole_vocabulary_equals_that_of_gensim(shared_data, name):
+    path = shared_data / "text" / name
+    expected = KeyedVectors.load_word2vec_format(str(path), binary=name.endswith(".bin"))
+    words, vectors = reader.read_vocabulary(path, _any)
+    assert words == expected.index_to_key
+    assert vectors.dtype == np.float32
+    np.testing.assert_array_equal(vectors[0], np.zeros(expected.vector_size))
+    np.testing.assert_array_equal(vectors[1:], expected.vectors)
+
+
+def test_vocabulary_keeps_capitals_the_first_of_equal_words_and_the_order(tmp_path):
+    path = tmp_path / "vectors.bin"
+    entries = {"turkey": [1.0, 2.0], "New_York": [3.0, 4.0], "!": [5.0, 6.0], "Turkey": [7.0, 8.0]}
+    content = _binary(entries).replace(b"4 2", b"6 2", 1)
+    for word, vector in ((b"turkey", (9.0, 9.0)), (b"\xff", (9.0, 9.0))):
+        content += word + b" " + struct.pack("<2f", *vector) + b"\n"
+    path.write_bytes(content)
+    words, vectors = reader.read_vocabulary(path, lambda word: word != "!")
+    assert words == ["turkey", "New_York", "Turkey"]
+    assert vectors.tolist() == [[0, 0], [1, 2], [3, 4], [7, 8]]
+
+
+def test_limit_counts_the_words_kept_and_ends_the_reading(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text("5 2\n! 1 1\na 2 2\nb 3 3\nc broken\n")
+    words, vectors = reader.read_vocabulary(path, str.isalpha, limit=2)
+    assert words == ["a", "b"]
+    assert vectors.tolist() == [[0, 0], [2, 2], [3, 3]]
+    with pytest.raises(reader.WordVectorsError, match="word 4 has 1 numbers instead of 2"):
+        reader.read_vocabulary(path, str.isalpha, limit=3)
+
+
+def test_unusable_vocabularies_are_refused(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text("2 2\na 1 1\nb 1 nan\n")
+    with pytest.raises(reader.WordVectorsError, match="'b' is not finite"):
+        reader.read_vocabulary(path, _any)
+    with pytest.raises(reader.WordVectorsError, match="no word that can be used"):
+        reader.read_vocabulary(path, lambda word: False)
+    with pytest.raises(ValueError, match="limit is 0 words"):
+        reader.read_vocabulary(path, _any, limit=0)
