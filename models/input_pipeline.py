@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import tensorflow as tf
 
+from models import annotation_fraction
+from models.record_files import matching_files
 from models.tokenizer import WordTable
 from schemas import records
 
@@ -24,6 +27,7 @@ def training_dataset(
     shuffle_buffer: int,
     min_crop: float | None = None,
     random_flip: bool = True,
+    train_fraction: float = 1.0,
     repeat: bool = True,
     drop_remainder: bool = True,
 ) -> tf.data.Dataset:
@@ -50,6 +54,8 @@ def training_dataset(
         a square of its short side is scaled up. A fraction in (0, 1] cuts a square, whose side is
         drawn between this fraction and the whole of the short side, and scales it to S x S.
       random_flip: whether half of the clips are mirrored.
+      train_fraction: share of the clips, by their own captions, that is used (see
+        `annotation_fraction.is_kept`).
       repeat: whether the clips are repeated for ever.
       drop_remainder: whether a last batch of fewer than B clips is left out.
 
@@ -72,7 +78,7 @@ def training_dataset(
     )
     if min_crop is not None and not 0 < min_crop <= 1:
         raise ValueError(f"min_crop is {min_crop}; give a fraction in (0, 1], or None")
-    files = _matching_files(file_pattern)
+    files = matching_files(file_pattern, "clip records")
 
     def augment(index: tf.Tensor, serialized: tf.Tensor) -> Mapping[str, tf.Tensor]:
         clip = records.parse_clip(serialized, num_candidates)
@@ -102,6 +108,8 @@ def training_dataset(
         cycle_length=min(len(files), _INTERLEAVED_SHARDS),
         num_parallel_calls=_AUTOTUNE,
     )
+    if train_fraction < 1.0:
+        dataset = dataset.filter(lambda serialized: _is_kept(serialized, train_fraction))
     dataset = dataset.shuffle(shuffle_buffer, seed=seed)
     if repeat:
         dataset = dataset.repeat()
@@ -175,7 +183,7 @@ def evaluation_dataset(
             "task": clip[records.TASK],
         }
 
-    dataset = tf.data.TFRecordDataset(_matching_files(file_pattern))
+    dataset = tf.data.TFRecordDataset(matching_files(file_pattern, "clip records"))
     return dataset.map(windows, num_parallel_calls=_AUTOTUNE).prefetch(_AUTOTUNE)
 
 
@@ -185,12 +193,18 @@ def _check_positive(**settings: float) -> None:
             raise ValueError(f"{name} is {value}; give a positive number")
 
 
-def _matching_files(file_pattern: str | Sequence[str]) -> list[str]:
-    patterns = [file_pattern] if isinstance(file_pattern, str) else list(file_pattern)
-    files = sorted({path for pattern in patterns for path in tf.io.gfile.glob(pattern)})
-    if not files:
-        raise FileNotFoundError(f"no clip records match {', '.join(patterns) or 'an empty list'}")
-    return files
+def _is_kept(serialized: tf.Tensor, train_fraction: float) -> tf.Tensor:
+    """Tells whether a clip's own caption is among the fraction, bool []."""
+    clip = records.parse_clip(serialized, 1)
+    kept = tf.numpy_function(
+        lambda video_id, start: np.bool_(
+            annotation_fraction.is_kept(video_id.decode(), float(start), train_fraction)
+        ),
+        [clip[records.VIDEO_ID], clip[records.CAPTION_START][0]],
+        tf.bool,
+        stateful=False,
+    )
+    return tf.ensure_shape(kept, [])
 
 
 def _nearest(positions: tf.Tensor) -> tf.Tensor:

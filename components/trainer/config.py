@@ -1,11 +1,12 @@
-"""What a MIL-NCE training run can be told."""
+"""What a training run can be told: of MIL-NCE, and of the gated model of HowTo100M."""
 
 import dataclasses
+from typing import Any
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """The two towers.
+    """The two towers of MIL-NCE.
 
     Attributes:
       width: multiple of the reference's channel counts; 1.0 is S3D as published.
@@ -43,6 +44,7 @@ class TrainingConfig:
       steps_per_epoch: steps between checkpoints, and between two lines of the training log.
       validation_batches: batches of the eval split scored at each epoch; 0 turns it off.
       shuffle_buffer: undecoded clips held for shuffling.
+      train_fraction: share of the clips that is trained on.
       seed: of the weights and of the input's random choices.
     """
 
@@ -61,16 +63,130 @@ class TrainingConfig:
     steps_per_epoch: int = 1_000
     validation_batches: int = 10
     shuffle_buffer: int = 4_096
+    train_fraction: float = 1.0
     seed: int = 1
 
     def __post_init__(self):
         object.__setattr__(self, "decay_at", tuple(self.decay_at))
-        for name in ("steps", "batch_size", "num_candidates", "num_frames", "image_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"training.{name} is {getattr(self, name)}; it must be at least 1")
+        _check_at_least(
+            self, 1, "steps", "batch_size", "num_candidates", "num_frames", "image_size"
+        )
         if self.positives not in ("once", "twice"):
             raise ValueError(
                 f"training.positives is {self.positives!r}; it must be 'once' or 'twice'"
             )
         if self.batch_size < 2:
             raise ValueError("training.batch_size is 1; the loss needs a second clip for negatives")
+        _check_fraction(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class GatedModelConfig:
+    """The gated model of HowTo100M; the defaults are the paper's.
+
+    Attributes:
+      embedding_size: size of the joint embedding, d.
+      caption_size: units of the layer on each word of a caption.
+      max_words: words of a caption that are kept, L; the rest is cut off.
+    """
+
+    embedding_size: int = 4096
+    caption_size: int = 4096
+    max_words: int = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class GatedTrainingConfig:
+    """One training run of the gated model.
+
+    The defaults are those of the paper and of the reference code's README: 15 epochs, Adam at 1e-4,
+    a tenth less after each epoch, 32 videos with 64 pairs each (facts/protocols.md, section 8).
+
+    Attributes:
+      steps: number of optimiser steps.
+      videos_per_batch: distinct videos in a batch, V.
+      pairs_per_video: pairs of a clip and its caption from each of them, P. 1 is for sets whose
+        clips are annotated one by one: all other pairs of the batch are then negatives.
+      margin: by how much the loss wants a pair to score above its negatives.
+      negatives: which pairs are a pair's negatives: "sampled", as in the paper, all others of its
+        video and as many of other videos, drawn at random; "reference", as in its code, all pairs
+        of the batch, itself among them, with weights; "other_videos", as many as in the paper, all
+        of other videos (table 3's "no intra-negative").
+      hard_negative_rate: share of the same video in the weights of "reference".
+      min_words: a caption grows by its neighbours to this many words.
+      min_seconds: and to this many seconds.
+      growing_order: "time" joins the texts of a grown caption in their order in time, "reference"
+        in that in which they were taken, as the reference code does.
+      learning_rate: of Adam, at the start.
+      decay: what the learning rate is multiplied by after each epoch.
+      steps_per_epoch: steps of an epoch: between checkpoints, between two lines of the training
+        log, and until the learning rate decays.
+      mixed_bfloat16: whether matrix products are computed in bfloat16 (the loss stays in float32).
+      validation_batches: batches of the eval split scored at each epoch; 0 turns it off.
+      shuffle_buffer: videos held for shuffling, with all of their features.
+      train_fraction: share of the captions that is trained on.
+      max_search_rank: train only on videos of this or a better rank among the search results of
+        their task; None takes all (figure 3).
+      seed: of the weights and of the input's random choices.
+    """
+
+    steps: int = 15_000
+    videos_per_batch: int = 32
+    pairs_per_video: int = 64
+    margin: float = 0.1
+    negatives: str = "sampled"
+    hard_negative_rate: float = 0.5
+    min_words: int = 0
+    min_seconds: float = 5.0
+    growing_order: str = "time"
+    learning_rate: float = 1e-4
+    decay: float = 0.9
+    steps_per_epoch: int = 1_000
+    mixed_bfloat16: bool = False
+    validation_batches: int = 4
+    shuffle_buffer: int = 1_024
+    train_fraction: float = 1.0
+    max_search_rank: int | None = None
+    seed: int = 1
+
+    def __post_init__(self):
+        _check_at_least(self, 1, "steps", "pairs_per_video", "steps_per_epoch", "shuffle_buffer")
+        _check_at_least(self, 0, "margin", "min_words", "min_seconds", "learning_rate")
+        _check_at_least(self, 0, "validation_batches", "seed")
+        if self.videos_per_batch < 2:
+            raise ValueError(
+                f"training.videos_per_batch is {self.videos_per_batch}; the loss needs a second "
+                f"video for negatives"
+            )
+        for name, allowed in (
+            ("negatives", ("sampled", "reference", "other_videos")),
+            ("growing_order", ("time", "reference")),
+        ):
+            if getattr(self, name) not in allowed:
+                raise ValueError(
+                    f"training.{name} is {getattr(self, name)!r}; it must be one of "
+                    f"{', '.join(allowed)}"
+                )
+        if not 0 <= self.hard_negative_rate <= 1:
+            raise ValueError(
+                f"training.hard_negative_rate is {self.hard_negative_rate}; it must lie in [0, 1]"
+            )
+        if not 0 < self.decay <= 1:
+            raise ValueError(f"training.decay is {self.decay}; it must lie in (0, 1]")
+        _check_fraction(self)
+        if self.max_search_rank is not None:
+            _check_at_least(self, 1, "max_search_rank")
+
+
+def _check_at_least(config: Any, least: int, *names: str) -> None:
+    for name in names:
+        value = getattr(config, name)
+        if not value >= least:
+            raise ValueError(f"training.{name} is {value}; it must be at least {least}")
+
+
+def _check_fraction(config: Any) -> None:
+    if not 0 < config.train_fraction <= 1:
+        raise ValueError(
+            f"training.train_fraction is {config.train_fraction}; it must lie in (0, 1]"
+        )

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 
 import numpy as np
@@ -5,11 +6,12 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
-from models import input_pipeline, tokenizer
+from models import annotation_fraction, input_pipeline, tokenizer
 from schemas import records
 
 _WORDS = ["zero", "one", "two", "three", "near", "next"]
 _NUMBERS = _WORDS[:4]
+_ALPHABET = [f"word{i}" for i in range(40)]
 
 
 def _jpeg(pixels: np.ndarray) -> bytes:
@@ -271,3 +273,29 @@ def test_missing_files_and_bad_settings_are_refused(tmp_path):
         _training(path, frame_rate=0)
     with pytest.raises(ValueError, match="end_guard is -1"):
         _evaluation(path, end_guard=-1)
+
+
+def test_a_fraction_keeps_whole_clips_and_grows_with_the_fraction(tmp_path):
+    clips = [
+        dataclasses.replace(_record([_grey(0)] * 7, i), captions=[word, "near", "next"])
+        for i, word in enumerate(_ALPHABET)
+    ]
+    path = _write(tmp_path / "clips", *clips)
+    table = tokenizer.WordTable(_ALPHABET, max_words=1)
+
+    def kept(fraction):
+        dataset = _training(
+            path,
+            word_table=table,
+            num_candidates=1,
+            batch_size=1,
+            repeat=False,
+            train_fraction=fraction,
+        )
+        return {int(batch["word_ids"][0, 0, 0]) for batch in dataset}
+
+    expected = {i + 1 for i in range(40) if annotation_fraction.is_kept(f"video{i}", 2.5, 0.5)}
+    assert kept(1.0) == set(range(1, 41))
+    assert kept(0.5) == expected
+    assert 10 <= len(expected) <= 30
+    assert kept(0.25) < expected
