@@ -41,7 +41,7 @@ class ClipRecord:
       clip_start: start of the stored window in the video, in seconds.
       clip_end: end of the stored window, in seconds.
       frame_rate: frames stored for each second.
-      frames: the JPEG bytes of the frames, in time order.
+      frames: the JPEG bytes of the frames, in time order; none where the frames are not stored.
       captions: the K nearest captions, the clip's own first, each next one adding the least span
         (so that the first k of them are the bag of size k).
       caption_starts: start of each caption in seconds, as long as `captions`.
@@ -72,10 +72,10 @@ class CaptionRecord:
       caption_end: its end in seconds.
       clip_start: start of the clip's window in seconds.
       clip_end: end of the clip's window in seconds.
-      clip_num_frames: number of frames stored for the clip.
-      video_duration: duration of the video in seconds.
-      video_width: width as displayed (after rotation), in pixels of the source.
-      video_height: height as displayed, in pixels of the source.
+      clip_num_frames: number of frames stored for the clip; 0 where the frames are not stored.
+      video_duration: duration of the video in seconds; 0 if unknown.
+      video_width: width as displayed (after rotation), in pixels of the source; 0 if unknown.
+      video_height: height as displayed, in pixels of the source; 0 if unknown.
       task: the video's task or title, or an empty string.
     """
 
@@ -115,10 +115,8 @@ def serialize_clip(record: ClipRecord) -> bytes:
       record: the clip.
 
     Raises:
-      ValueError: the clip has no frames or no captions, or the caption lists differ in length.
+      ValueError: the clip has no captions, or the caption lists differ in length.
     """
-    if not record.frames:
-        raise ValueError(f"clip {record.clip_index} of video {record.video_id} has no frames")
     lengths = {len(record.captions), len(record.caption_starts), len(record.caption_ends)}
     if not record.captions or len(lengths) != 1:
         raise ValueError(
@@ -143,20 +141,24 @@ def serialize_clip(record: ClipRecord) -> bytes:
     ).SerializeToString()
 
 
-def parse_clip(serialized: tf.Tensor, num_captions: int) -> Mapping[str, tf.Tensor]:
+def parse_clip(
+    serialized: tf.Tensor, num_captions: int, need_frames: bool = True
+) -> Mapping[str, tf.Tensor]:
     """Parses one serialised clip record inside a `tf.data` map.
 
     Args:
       serialized: scalar string tensor.
       num_captions: how many captions of the bag to return, k.
+      need_frames: whether a record without frames is an error.
 
     Returns:
-      `image/encoded` string [T]; `caption/string` string [k]; `caption/start` and `caption/end`
-      float32 [k]; `clip/start`, `clip/end` and `clip/frame_rate` float32 []; `clip/index` int64 [];
-      `video_id` and `task` string [].
+      `image/encoded` string [T], T = 0 in a record without frames; `caption/string` string [k];
+      `caption/start` and `caption/end` float32 [k]; `clip/start`, `clip/end` and `clip/frame_rate`
+      float32 []; `clip/index` int64 []; `video_id` and `task` string [].
 
     Raises:
-      tf.errors.InvalidArgumentError: the record stores fewer than `num_captions` captions.
+      tf.errors.InvalidArgumentError: the record stores fewer than `num_captions` captions, or no
+        frames where they are needed.
     """
     scalar_float = tf.io.FixedLenFeature([], tf.float32)
     context, sequence = tf.io.parse_single_sequence_example(
@@ -174,16 +176,28 @@ def parse_clip(serialized: tf.Tensor, num_captions: int) -> Mapping[str, tf.Tens
         },
         sequence_features={IMAGE: tf.io.FixedLenSequenceFeature([], tf.string)},
     )
-    stored = tf.shape(context[CAPTION].values)[0]
-    enough = tf.debugging.assert_greater_equal(
-        stored, num_captions, message="the clip record stores fewer captions than were asked for"
-    )
-    with tf.control_dependencies([enough] if enough is not None else []):
+    checks = [
+        tf.debugging.assert_greater_equal(
+            tf.size(context[CAPTION].values),
+            num_captions,
+            message="the clip record stores fewer captions than were asked for",
+        )
+    ]
+    if need_frames:
+        checks.append(
+            tf.debugging.assert_positive(
+                tf.size(sequence[IMAGE]),
+                message="the clip record stores no frames; set ingest.store_frames=true",
+            )
+        )
+    # Eagerly, a check that passes is None.
+    with tf.control_dependencies([check for check in checks if check is not None]):
         bag = {
             name: tf.ensure_shape(context[name].values[:num_captions], [num_captions])
             for name in (CAPTION, CAPTION_START, CAPTION_END)
         }
-    return {**context, **bag, IMAGE: sequence[IMAGE]}
+        frames = tf.identity(sequence[IMAGE])
+    return {**context, **bag, IMAGE: frames}
 
 
 def serialize_caption(record: CaptionRecord) -> bytes:
