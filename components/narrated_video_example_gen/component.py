@@ -36,12 +36,13 @@ class NarratedVideoExampleGen(base_beam_component.BaseBeamComponent):
     Component `outputs` contains:
      - `examples`: Channel of type `standard_artifacts.Examples` with the caption records, without
        frames, for StatisticsGen, ExampleValidator and Transform.
-     - `clips`: Channel of type `standard_artifacts.Examples` with the clip records and their
-       frames, for training and evaluation.
+     - `clips`: Channel of type `standard_artifacts.Examples` with the clip records and, unless
+       they are not to be stored, their frames, for training and evaluation.
      - `ledger`: Channel of type `artifacts.Ledger`.
 
-    With `IngestConfig.annotations` the outputs have the split `eval` alone: standard components
-    read the splits that the artifact names, and fail on one without files.
+    With `IngestConfig.annotations` the captions are those of an annotated set, and the splits are
+    its parts; of a set that is only scored, `eval` alone. The outputs name the splits that they
+    have: standard components read those, and fail on one without files.
 
     Example:
       example_gen = NarratedVideoExampleGen(videos="videos", config=IngestConfig(language="en"))
@@ -55,7 +56,8 @@ class NarratedVideoExampleGen(base_beam_component.BaseBeamComponent):
         """Construct a NarratedVideoExampleGen.
 
         Args:
-          videos: a folder of videos, or a manifest CSV; see `manifest.read_videos`.
+          videos: a folder of videos, or a manifest CSV; see `manifest.read_videos`. It may be
+            empty where the annotations name the videos and no frames are stored.
           config: the settings; those of the MIL-NCE paper, without its filters, if None.
         """
         super().__init__(

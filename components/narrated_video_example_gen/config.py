@@ -3,6 +3,9 @@
 import dataclasses
 import json
 
+ANNOTATION_FORMATS = ("csv", "youcook2", "msrvtt", "lsmdc")
+ANNOTATION_SPLITS = ("eval", "own")
+
 
 @dataclasses.dataclass(frozen=True)
 class IngestConfig:
@@ -28,9 +31,15 @@ class IngestConfig:
         None turns it off.
       caption_json: path of HowTo100M's caption.json or raw_caption.json with the captions of all
         videos; empty to look for subtitles beside and inside each video.
-      annotations: path of a CSV with the columns video_id, start, end, caption. It makes an
-        annotated set: its rows take the place of the subtitles, as they are, windows are not
-        widened, no filter applies, and all videos go to the eval split.
+      annotations: path of a file of annotations, or "train=FILE,eval=FILE" with either or both. It
+        makes an annotated set: the annotations take the place of the subtitles, as they are,
+        windows are not widened, and no filter applies.
+      annotation_format: one of `ANNOTATION_FORMATS`; what each is, is in `annotations/`.
+      annotation_splits: "eval" takes the set's evaluation part alone, all of it to the eval split;
+        "own" makes the set's training part the train split and its evaluation part the eval split.
+        See `annotations.annotated_set.read_annotated_set`.
+      store_frames: whether clip records hold frames. Without them no picture is decoded, and a
+        video file may be missing where the manifest or the annotations know the video.
     """
 
     frame_rate: float = 10.0
@@ -49,6 +58,9 @@ class IngestConfig:
     max_search_rank: int | None = None
     caption_json: str = ""
     annotations: str = ""
+    annotation_format: str = "csv"
+    annotation_splits: str = "eval"
+    store_frames: bool = True
 
     def __post_init__(self):
         for name in ("frame_rate", "short_side", "max_clip_seconds", "bag_size"):
@@ -58,6 +70,11 @@ class IngestConfig:
         self._check("videos_per_shard", self.videos_per_shard >= 1, "at least 1")
         for name in ("eval_fraction", "max_failed_fraction"):
             self._check(name, 0 <= getattr(self, name) <= 1, "from 0 to 1")
+        for name, choices in (
+            ("annotation_format", ANNOTATION_FORMATS),
+            ("annotation_splits", ANNOTATION_SPLITS),
+        ):
+            self._check(name, getattr(self, name) in choices, f"one of {', '.join(choices)}")
 
     def _check(self, name: str, holds: bool, rule: str) -> None:
         if not holds:

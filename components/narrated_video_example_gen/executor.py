@@ -35,7 +35,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         Args:
           input_dict: empty.
           output_dict: one artifact each for `examples`, `clips` and `ledger`.
-          exec_properties: `videos`, a folder or a manifest CSV, and `ingest_config`, JSON.
+          exec_properties: `videos`, a folder, a manifest CSV or empty, and `ingest_config`, JSON.
 
         Raises:
           ManifestError: the videos or the annotations cannot be listed.
@@ -65,6 +65,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             examples_utils.set_payload_format(artifact, payload)
         for line in ledger.format_summary(outcome.summary).splitlines():
             logging.info("%s", line)
+        if missing := ledger.format_missing(outcome.summary):
+            logging.warning("%s", missing)
 
     def _num_workers(self) -> int:
         options = pipeline_options.PipelineOptions(self._beam_pipeline_args)

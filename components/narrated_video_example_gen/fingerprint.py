@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Iterator
 
 from components.narrated_video_example_gen import manifest
+from components.narrated_video_example_gen.annotations.files import annotation_files
 from components.narrated_video_example_gen.config import IngestConfig
 from components.narrated_video_example_gen.subtitles import reader
 
@@ -17,7 +18,7 @@ def input_fingerprint(videos: str, config: IngestConfig) -> str:
     video are not read. Files that the ingest does not read do not matter.
 
     Args:
-      videos: a folder of videos, or a manifest CSV.
+      videos: a folder of videos, a manifest CSV, or empty where the settings say all.
       config: the settings, which may name further files.
 
     Raises:
@@ -35,16 +36,23 @@ def input_fingerprint(videos: str, config: IngestConfig) -> str:
 
 
 def _files(videos: str, config: IngestConfig) -> Iterator[str]:
+    if config.annotations:
+        for _, path in annotation_files(config.annotations):
+            yield path
+    if config.caption_json:
+        yield config.caption_json
+    if not videos:
+        return
     if os.path.isdir(videos):
         metadata = pathlib.Path(videos, manifest.METADATA_FILE)
         if metadata.is_file():
             yield str(metadata)
     else:
         yield videos
-    yield from filter(None, (config.annotations, config.caption_json))
-    rows, _ = manifest.read_videos(videos)
+    rows, _ = manifest.read_videos(videos, need_files=config.store_frames)
     for row in rows:
-        yield row.path
-        subtitles = row.subtitles or reader.find_subtitles(row.path)
+        if row.path:
+            yield row.path
+        subtitles = row.subtitles or (row.path and reader.find_subtitles(row.path))
         if subtitles:
             yield str(subtitles)

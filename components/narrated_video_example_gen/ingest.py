@@ -18,6 +18,7 @@ import apache_beam as beam
 import tensorflow as tf
 
 from components.narrated_video_example_gen import filters, ledger, manifest, splits
+from components.narrated_video_example_gen.annotations.annotated_set import read_annotated_set
 from components.narrated_video_example_gen.config import IngestConfig
 from components.narrated_video_example_gen.ledger import Entry, Ledger
 from components.narrated_video_example_gen.manifest import VideoRow
@@ -79,10 +80,11 @@ def ingest(
 ) -> Outcome:
     """Reads all videos and writes their clips, captions and the ledger.
 
-    A split without a single clip is not written, as an annotated set has no train split.
+    A split without a single clip is not written, as a set that is only scored has no train split.
 
     Args:
-      videos: a folder of videos, or a manifest CSV.
+      videos: a folder of videos, or a manifest CSV; it may be empty where annotations name the
+        videos and no frames are stored.
       config: the settings.
       folders: where to write.
       make_pipeline: makes the Beam pipeline to run on.
@@ -98,13 +100,13 @@ def ingest(
     work = os.path.join(folders.ledger, "parts")
     tf.io.gfile.makedirs(work)
     try:
-        rows, entries = _plan(videos, config, work)
-        shards = _shards(rows, config)
+        plan = _plan(videos, config, work)
+        shards = _shards(plan.rows, config)
         if shards:
             _run(shards, config, folders, work, make_pipeline, threads)
         with _written(os.path.join(folders.ledger, ledger.LEDGER_FILE)) as stream:
-            book = Ledger(stream)
-            book.add_all(entries)
+            book = Ledger(stream, plan.num_annotated)
+            book.add_all(plan.entries)
             kept_clips = dict.fromkeys(SPLITS, 0)
             for shard in shards:
                 with tf.io.gfile.GFile(os.path.join(work, shard.report_name)) as report_stream:
@@ -130,7 +132,8 @@ def run_ingest(
     """Runs an ingest without TFX, on this machine.
 
     Args:
-      videos: a folder of videos, or a manifest CSV.
+      videos: a folder of videos, or a manifest CSV; it may be empty where annotations name the
+        videos and no frames are stored.
       output: folder that gets examples/, clips/, captions/, ledger.jsonl and summary.json.
       config: the settings.
       num_workers: processes that decode; 0 for one for each core.
@@ -184,22 +187,48 @@ class _Shard:
         return f"{self.split}-{self.index:05d}.json"
 
 
-def _plan(videos: str, config: IngestConfig, work: str) -> tuple[list[VideoRow], list[Entry]]:
-    """Returns the videos to read, and entries for what is left out before that."""
-    rows, entries = manifest.read_videos(videos)
+@dataclasses.dataclass(frozen=True)
+class _Plan:
+    """The videos to read, entries for what is left out before that, and the size of the set."""
+
+    rows: list[VideoRow]
+    entries: list[Entry]
+    num_annotated: int | None = None
+
+
+def _plan(videos: str, config: IngestConfig, work: str) -> _Plan:
     if config.annotations:
-        rows, more = manifest.with_annotations(rows, config.annotations)
-        return rows, entries + more
+        return _plan_of_annotated(videos, config)
+    if not videos:
+        raise manifest.ManifestError(
+            "no videos are named: give a folder, or a manifest CSV; only annotations can name the "
+            "videos in its place, with ingest.store_frames=false"
+        )
+    rows, entries = manifest.read_videos(videos, need_files=config.store_frames)
     kept = []
     for row in rows:
         if verdict := filters.check_metadata(row, config):
-            entries.append(Entry(row.video_id, row.path, None, "filter", *verdict))
+            entries.append(Entry(row.video_id, row.source, None, "filter", *verdict))
         else:
             kept.append(row)
     if config.caption_json:
         kept, more = _with_caption_json(kept, config.caption_json, os.path.join(work, "captions"))
         entries.extend(more)
-    return kept, entries
+    return _Plan(kept, entries)
+
+
+def _plan_of_annotated(videos: str, config: IngestConfig) -> _Plan:
+    if not videos and config.store_frames:
+        raise manifest.ManifestError(
+            "the videos of the annotations are needed for their frames: give their folder, or set "
+            "ingest.store_frames=false if there are features of them"
+        )
+    annotated = read_annotated_set(config)
+    if videos:
+        rows, entries = manifest.read_videos(videos, need_files=config.store_frames)
+    else:
+        rows, entries = annotated.rows(), []
+    return _Plan(*annotated.join(rows, entries), len(annotated.videos))
 
 
 def _with_caption_json(
@@ -330,7 +359,7 @@ def _check(
         reasons = book.videos.left_out
         problem = f"none of {read} videos gave a clip ({ledger.format_reasons(reasons, most=3)})"
     elif not read:
-        problem = f"there are no videos in {videos}"
+        problem = f"there are no videos in {videos or config.annotations}"
     else:
         return
     folder = ledger_folder

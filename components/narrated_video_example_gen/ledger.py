@@ -9,8 +9,13 @@ from typing import Any, TextIO
 LEDGER_FILE = "ledger.jsonl"
 SUMMARY_FILE = "summary.json"
 
-# What the settings or the manifest leave out on purpose; it does not count as failed.
-CHOSEN_STAGES = frozenset({"filter"})
+# What the settings or the manifest leave out on purpose, and annotated videos that are not there:
+# videos vanish from the web. Neither counts as failed.
+CHOSEN_STAGES = frozenset({"filter", "annotations"})
+
+MISSING_FILE = "missing_file"
+
+_NAMED_MISSING = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +27,7 @@ class Entry:
       path: the video file, or the file that names it.
       clip_index: position of the clip's caption in the transcript, from 0, or in stage "subtitles"
         of the line in its file; None for a whole video.
-      stage: "manifest", "subtitles", "filter", "video" or "clip".
+      stage: "manifest", "annotations", "subtitles", "filter", "video" or "clip".
       reason: a short fixed name, such as "past_end", by which entries are counted.
       message: one line for people.
     """
@@ -72,13 +77,16 @@ class Ledger:
     A video that is left out has exactly one entry without a clip index, so that the counts add up.
     """
 
-    def __init__(self, stream: TextIO):
+    def __init__(self, stream: TextIO, num_annotated: int | None = None):
         """Starts an empty ledger.
 
         Args:
           stream: open text file that gets one line for each entry.
+          num_annotated: videos of the annotated set; None where the videos are narrated.
         """
         self._stream = stream
+        self._num_annotated = num_annotated
+        self._missing: list[str] = []
         self.videos = Counts()
         self.clips = Counts()
         self.failed: collections.Counter[str] = collections.Counter()
@@ -94,6 +102,8 @@ class Ledger:
             self.clips.left_out[entry.reason] += 1
             return
         self.videos.left_out[entry.reason] += 1
+        if (entry.stage, entry.reason) == ("annotations", MISSING_FILE):
+            self._missing.append(entry.video_id)
         if entry.stage not in CHOSEN_STAGES:
             self.failed[entry.reason] += 1
 
@@ -117,8 +127,21 @@ class Ledger:
         self.clips.kept += clips
 
     def summary(self) -> dict[str, Any]:
-        """Returns `{"videos": {"read", "kept", "left_out": {reason: n}}, "clips": {...}}`."""
-        return {"videos": self.videos.as_dict(), "clips": self.clips.as_dict()}
+        """Returns `{"videos": {"read", "kept", "left_out": {reason: n}}, "clips": {...}}`.
+
+        Of an annotated set also `"annotated": {"videos", "missing", "first_missing": [ids]}`.
+        """
+        summary: dict[str, Any] = {
+            "videos": self.videos.as_dict(),
+            "clips": self.clips.as_dict(),
+        }
+        if self._num_annotated is not None:
+            summary["annotated"] = {
+                "videos": self._num_annotated,
+                "missing": len(self._missing),
+                "first_missing": self._missing[:_NAMED_MISSING],
+            }
+        return summary
 
 
 def format_summary(summary: dict[str, Any]) -> str:
@@ -139,6 +162,23 @@ def format_summary(summary: dict[str, Any]) -> str:
             line += f" ({format_reasons(left_out)})"
         lines.append(line)
     return "\n".join(lines)
+
+
+def format_missing(summary: dict[str, Any], most: int = 5) -> str | None:
+    """Returns how many annotated videos are missing and which, or None where none is.
+
+    Args:
+      summary: what `Ledger.summary` returned or `summary.json` holds.
+      most: name only so many of them, up to 20; the ledger names all.
+    """
+    annotated = summary.get("annotated", {})
+    missing = annotated.get("missing", 0)
+    if not missing:
+        return None
+    named = annotated["first_missing"][:most]
+    names = ", ".join(named) + (", …" if len(named) < missing else "")
+    verb = "is" if missing == 1 else "are"
+    return f"{missing:,} of {annotated['videos']:,} annotated videos {verb} missing: {names}"
 
 
 def format_reasons(left_out: dict[str, int], most: int | None = None) -> str:

@@ -6,7 +6,7 @@ import os
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 
-from components.narrated_video_example_gen.ledger import Entry
+from components.narrated_video_example_gen.ledger import MISSING_FILE, Entry
 from components.narrated_video_example_gen.splits import EVAL_SPLIT, TRAIN_SPLIT
 from components.narrated_video_example_gen.subtitles.caption import Caption
 
@@ -27,7 +27,6 @@ COLUMNS = (
     "language",
     "split",
 )
-ANNOTATION_COLUMNS = ("video_id", "start", "end", "caption")
 
 
 class ManifestError(ValueError):
@@ -40,7 +39,7 @@ class VideoRow:
 
     Attributes:
       video_id: identifier, unique in a run.
-      path: the video file.
+      path: the video file; empty where there is none, as for someone who has features alone.
       subtitles: the subtitle file; empty to look beside and inside the video.
       task: the task or title that the video shows, or an empty string.
       category: the task's category, or an empty string.
@@ -49,7 +48,9 @@ class VideoRow:
       duration: length in seconds as the manifest says, or None.
       language: language of the narration, such as "en", or an empty string.
       split: "train" or "eval" where the manifest fixes it, or None.
-      captions: annotated captions that take the place of the subtitles, or None.
+      captions: annotated captions that take the place of the subtitles, or None. Their ends may be
+        infinite: the end of the video.
+      listed_in: the file that names the video, where it has no path.
     """
 
     video_id: str
@@ -63,9 +64,15 @@ class VideoRow:
     language: str = ""
     split: str | None = None
     captions: tuple[Caption, ...] | None = None
+    listed_in: str = ""
+
+    @property
+    def source(self) -> str:
+        """The video file, or the file that names the video."""
+        return self.path or self.listed_in
 
 
-def read_videos(videos: str) -> tuple[list[VideoRow], list[Entry]]:
+def read_videos(videos: str, need_files: bool = True) -> tuple[list[VideoRow], list[Entry]]:
     """Returns the videos of a folder or a manifest, each id once.
 
     Args:
@@ -73,6 +80,9 @@ def read_videos(videos: str) -> tuple[list[VideoRow], list[Entry]]:
         (hidden ones aside), or a CSV file with a `path` column and any of the other `COLUMNS`.
         Paths in a CSV are relative to its folder. A folder may hold a `metadata.csv` with the same
         columns, whose rows are matched by `path` or, without one, by `video_id`.
+      need_files: whether each video must have its file. Otherwise a row of a CSV may have a
+        `video_id` instead of a path, or a path to no file if it has a `duration`; its `path` is
+        then empty.
 
     Returns:
       The videos in the order of their paths or rows, and an entry for each row that was left out.
@@ -83,54 +93,10 @@ def read_videos(videos: str) -> tuple[list[VideoRow], list[Entry]]:
     if os.path.isdir(videos):
         rows, entries = _read_folder(pathlib.Path(videos))
     elif os.path.isfile(videos):
-        rows, entries = _read_manifest(pathlib.Path(videos))
+        rows, entries = _read_manifest(pathlib.Path(videos), need_files)
     else:
         raise ManifestError(f"{videos} is neither a folder of videos nor a manifest CSV")
     return _first_of_each_id(rows, entries)
-
-
-def with_annotations(rows: Sequence[VideoRow], path: str) -> tuple[list[VideoRow], list[Entry]]:
-    """Returns the annotated videos, with the annotations as their captions and split "eval".
-
-    Args:
-      rows: the videos that are there.
-      path: a CSV file with the columns video_id, start, end (in seconds) and caption.
-
-    Returns:
-      The rows that have annotations, and an entry for each video without them, each annotation
-      that cannot be used and each annotated video that is not there.
-
-    Raises:
-      ManifestError: the file cannot be read or lacks a column.
-    """
-    annotated: dict[str, list[Caption]] = {}
-    entries = []
-    for number, values in enumerate(_read_csv(pathlib.Path(path), ANNOTATION_COLUMNS)):
-        video_id, text = values["video_id"], values["caption"]
-        captions = annotated.setdefault(video_id, [])
-        try:
-            start, end = float(values["start"]), float(values["end"])
-        except ValueError:
-            start, end = 0.0, 0.0
-        if text and 0 <= start < end < float("inf"):
-            captions.append(Caption(start, end, text))
-            continue
-        message = f"{values['start']} to {values['end']} with caption {text!r} is not a segment"
-        entries.append(Entry(video_id, path, number, "manifest", "bad_annotation", message))
-    result = []
-    for row in rows:
-        captions = annotated.pop(row.video_id, [])
-        if captions:
-            captions.sort(key=lambda caption: (caption.start, caption.end))
-            row = dataclasses.replace(row, captions=tuple(captions), split=EVAL_SPLIT)
-            result.append(row)
-        else:
-            message = f"{path} has no annotation of this video"
-            entries.append(Entry(row.video_id, row.path, None, "filter", "not_annotated", message))
-    for video_id in annotated:
-        message = "annotated, but there is no such video"
-        entries.append(Entry(video_id, path, None, "manifest", "missing_file", message))
-    return result, entries
 
 
 def find_video_files(folder: pathlib.Path) -> list[pathlib.Path]:
@@ -162,7 +128,7 @@ def _read_folder(folder: pathlib.Path) -> tuple[list[VideoRow], list[Entry]]:
     by_id: dict[str, Mapping[str, str]] = {}
     metadata = folder / METADATA_FILE
     if metadata.is_file():
-        for values in _read_csv(metadata, ()):
+        for values in read_csv(metadata):
             if values.get("path"):
                 by_path[os.path.realpath(folder / values["path"])] = values
             elif values.get("video_id"):
@@ -170,39 +136,45 @@ def _read_folder(folder: pathlib.Path) -> tuple[list[VideoRow], list[Entry]]:
     rows, entries = [], []
     for path in find_video_files(folder):
         values = by_path.get(os.path.realpath(path)) or by_id.get(path.stem) or {}
-        _add_row(path, values, folder, rows, entries)
+        _add_row(path, values, metadata, rows, entries)
     return rows, entries
 
 
-def _read_manifest(path: pathlib.Path) -> tuple[list[VideoRow], list[Entry]]:
+def _read_manifest(path: pathlib.Path, need_files: bool) -> tuple[list[VideoRow], list[Entry]]:
     rows, entries = [], []
-    for values in _read_csv(path, ("path",)):
-        _add_row(path.parent / values["path"], values, path.parent, rows, entries)
+    for values in read_csv(path, one_of=("path",) if need_files else ("path", "video_id")):
+        name, video_id = values.get("path"), values.get("video_id")
+        file = path.parent / (name or "")
+        if not need_files and not file.is_file() and (values.get("duration") if name else video_id):
+            without_file = {**values, "video_id": video_id or file.stem}
+            _add_row(None, without_file, path, rows, entries)
+        else:
+            _add_row(file, values, path, rows, entries)
     return rows, entries
 
 
 def _add_row(
-    path: pathlib.Path,
+    path: pathlib.Path | None,
     values: Mapping[str, str],
-    folder: pathlib.Path,
+    listed_in: pathlib.Path,
     rows: list[VideoRow],
     entries: list[Entry],
 ) -> None:
     """Appends the video to `rows`, or to `entries` if its row cannot be used."""
     problem = None
-    if not path.is_file():
-        problem = "missing_file", "there is no such file"
+    if path is not None and not path.is_file():
+        problem = MISSING_FILE, "there is no such file"
     else:
         try:
-            rows.append(_row(path, values, folder))
+            rows.append(_row(path, values, listed_in))
         except ValueError as error:
             problem = "bad_row", str(error)
     if problem:
         video_id = values.get("video_id") or path.stem
-        entries.append(Entry(video_id, str(path), None, "manifest", *problem))
+        entries.append(Entry(video_id, str(path or listed_in), None, "manifest", *problem))
 
 
-def _row(path: pathlib.Path, values: Mapping[str, str], folder: pathlib.Path) -> VideoRow:
+def _row(path: pathlib.Path | None, values: Mapping[str, str], listed_in: pathlib.Path) -> VideoRow:
     subtitles = values.get("subtitles")
     rank, views = _number(values, "search_rank"), _number(values, "views")
     split = (values.get("split") or "").lower()
@@ -210,8 +182,8 @@ def _row(path: pathlib.Path, values: Mapping[str, str], folder: pathlib.Path) ->
         raise ValueError(f"split is {split!r}; it must be {TRAIN_SPLIT}, {EVAL_SPLIT} or empty")
     return VideoRow(
         video_id=values.get("video_id") or path.stem,
-        path=str(path),
-        subtitles=str(folder / subtitles) if subtitles else "",
+        path=str(path or ""),
+        subtitles=str(listed_in.parent / subtitles) if subtitles else "",
         task=values.get("task", ""),
         category=values.get("category", ""),
         search_rank=None if rank is None else int(rank),
@@ -219,6 +191,7 @@ def _row(path: pathlib.Path, values: Mapping[str, str], folder: pathlib.Path) ->
         duration=_number(values, "duration"),
         language=values.get("language", ""),
         split=split or None,
+        listed_in="" if path else str(listed_in),
     )
 
 
@@ -235,17 +208,30 @@ def _number(values: Mapping[str, str], column: str) -> float | None:
     return number
 
 
-def _read_csv(path: pathlib.Path, required: Sequence[str]) -> Iterator[dict[str, str]]:
-    """Yields the rows as stripped strings by lower-case column name, without empty rows."""
+def read_csv(
+    path: pathlib.Path, required: Sequence[str] = (), one_of: Sequence[str] = ()
+) -> Iterator[dict[str, str]]:
+    """Yields the rows of a CSV as stripped strings by lower-case column name, without empty rows.
+
+    Args:
+      path: the file, in UTF-8; its first line names the columns.
+      required: columns that it must have.
+      one_of: columns of which it must have one.
+
+    Raises:
+      ManifestError: the file cannot be read or lacks a column.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader(stream)
             columns = [name.strip().lower() for name in next(reader, [])]
             missing = [name for name in required if name not in columns]
+            if one_of and not set(one_of) & set(columns):
+                missing.append(" or ".join(one_of))
             if missing:
                 raise ManifestError(
                     f"{path} has no column {', '.join(missing)}; its first line must name the "
-                    f"columns, such as {','.join(required)}"
+                    f"columns, such as {','.join(required or one_of)}"
                 )
             for cells in reader:
                 if any(cell.strip() for cell in cells):
@@ -262,6 +248,6 @@ def _first_of_each_id(
     for row in rows:
         first = kept.setdefault(row.video_id, row)
         if first is not row:
-            message = f"the id is already taken by {first.path}"
-            entries.append(Entry(row.video_id, row.path, None, "filter", "duplicate_id", message))
+            message = f"the id is already taken by {first.source}"
+            entries.append(Entry(row.video_id, row.source, None, "filter", "duplicate_id", message))
     return list(kept.values()), entries

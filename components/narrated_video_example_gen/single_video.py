@@ -1,7 +1,9 @@
 """From one video and its captions to clips, and a ledger entry for everything that makes none."""
 
 import collections
+import contextlib
 import dataclasses
+import math
 from collections.abc import Iterator, Sequence
 
 from components.narrated_video_example_gen import filters, video, windows
@@ -19,7 +21,7 @@ class IngestedClip:
     """One clip as it is stored.
 
     Attributes:
-      clip: the record with the frames.
+      clip: the record with the frames, if they are stored.
       caption: the record without them.
     """
 
@@ -44,6 +46,10 @@ def ingest_video(
     row: VideoRow, config: IngestConfig, threads: int = 1
 ) -> Iterator[Transcript | IngestedClip | Entry]:
     """Reads one video once and yields its transcript, its clips and what was left out.
+
+    A video without a file has no frames, and its size is 0 x 0. If nobody knows its duration
+    either, the records say 0, and its windows end with its last caption or, where that lasts as
+    long as the video, at `windows.OPEN_END`.
 
     Args:
       row: the video.
@@ -76,7 +82,7 @@ def ingest_video(
     except Exception as error:
         stage, reason, message = "video", "unexpected_error", f"{type(error).__name__}: {error}"
     if not kept:
-        yield Entry(row.video_id, row.path, None, stage, reason, _one_line(message))
+        yield Entry(row.video_id, row.source, None, stage, reason, _one_line(message))
 
 
 def is_usable(row: VideoRow, config: IngestConfig) -> bool:
@@ -87,13 +93,13 @@ def is_usable(row: VideoRow, config: IngestConfig) -> bool:
       config: the settings.
     """
     try:
-        with video.open_video(row.path) as opened:
+        with _opened(row) as (_, info):
             captions, _ = _read_captions(row, config)
-            duration = opened.info.duration
+            end = _end(info, captions)
             return (
-                filters.check_duration(duration, config) is None
+                filters.check_duration(info.duration, config) is None
                 and filters.check_transcript(row, captions, config) is None
-                and any(_problem(row, caption, duration, config) is None for caption in captions)
+                and any(_problem(row, caption, end, config) is None for caption in captions)
             )
     # As in `ingest_video`, which will say what is wrong.
     except Exception:
@@ -111,7 +117,9 @@ def dropped_lines(row: VideoRow, drops: Sequence[reader.Drop]) -> Iterator[Entry
     """
     for drop in drops:
         if drop.reason != REPEAT:
-            yield Entry(row.video_id, row.path, drop.index, "subtitles", drop.reason, drop.message)
+            yield Entry(
+                row.video_id, row.source, drop.index, "subtitles", drop.reason, drop.message
+            )
 
 
 class _LeftOutError(Exception):
@@ -124,24 +132,47 @@ def _ingest(
     # The video is opened before the subtitles are looked for: that a file is no video explains more
     # than that it has no subtitle track.
     try:
-        with video.open_video(row.path, threads) as opened:
-            duration = opened.info.duration
-            if verdict := filters.check_duration(duration, config):
+        with _opened(row, threads) as (opened, info):
+            if verdict := filters.check_duration(info.duration, config):
                 raise _LeftOutError("filter", *verdict)
             captions, drops = _read_captions(row, config)
             if verdict := filters.check_transcript(row, captions, config):
                 raise _LeftOutError("filter", *verdict)
+            end = _end(info, captions)
+            captions = [_closed(caption, end) for caption in captions]
             yield Transcript(row.video_id, captions)
             yield from dropped_lines(row, drops)
             inside = []
             for index, caption in enumerate(captions):
-                if problem := _problem(row, caption, duration, config):
-                    yield Entry(row.video_id, row.path, index, "clip", *problem)
+                if problem := _problem(row, caption, end, config):
+                    yield Entry(row.video_id, row.source, index, "clip", *problem)
                 else:
                     inside.append(index)
-            yield from _clips(row, config, opened, captions, inside)
+            yield from _clips(row, config, opened, info, end, captions, inside)
     except video.VideoError as error:
         raise _LeftOutError("video", error.reason, error.message) from error
+
+
+@contextlib.contextmanager
+def _opened(
+    row: VideoRow, threads: int = 1
+) -> Iterator[tuple[video.Video | None, video.VideoInfo]]:
+    """Opens the row's video if it has one, and says what is known of it; duration 0 is unknown."""
+    if row.path:
+        with video.open_video(row.path, threads) as opened:
+            yield opened, opened.info
+    else:
+        yield None, video.VideoInfo(0, 0, row.duration or 0.0)
+
+
+def _end(info: video.VideoInfo, captions: Sequence[Caption]) -> float:
+    """Returns the end of the video in seconds as well as it is known."""
+    return info.duration or min(max(caption.end for caption in captions), windows.OPEN_END)
+
+
+def _closed(caption: Caption, end: float) -> Caption:
+    """Ends a caption with the video if it has no end of its own."""
+    return dataclasses.replace(caption, end=end) if math.isinf(caption.end) else caption
 
 
 def _read_captions(
@@ -150,6 +181,9 @@ def _read_captions(
     """Returns the captions of the first source that there is, and the lines that are none."""
     if row.captions is not None:
         return row.captions, ()
+    if not (row.path or row.subtitles):
+        message = "without the video, its captions are needed: column subtitles, or caption_json"
+        raise _LeftOutError("subtitles", "no_subtitles", message)
     source = row.subtitles or reader.find_subtitles(row.path) or row.path
     try:
         return reader.read_captions_with_drops(source, config.language or "en")
@@ -158,12 +192,12 @@ def _read_captions(
 
 
 def _problem(
-    row: VideoRow, caption: Caption, duration: float, config: IngestConfig
+    row: VideoRow, caption: Caption, video_end: float, config: IngestConfig
 ) -> tuple[str, str] | None:
     """Returns why a caption cannot make a clip, as reason and message."""
-    if caption.start >= duration:
-        return "past_end", f"starts at {caption.start:.1f} s; the video ends at {duration:.1f} s"
-    length = min(caption.end, duration) - caption.start
+    if caption.start >= video_end:
+        return "past_end", f"starts at {caption.start:.1f} s; the video ends at {video_end:.1f} s"
+    length = min(caption.end, video_end) - caption.start
     # An annotated set is scored as a whole, however long its segments are.
     if row.captions is None and length > config.max_clip_seconds:
         return "too_long", f"lasts {length:.1f} s; at most {config.max_clip_seconds:g} s are kept"
@@ -173,7 +207,9 @@ def _problem(
 def _clips(
     row: VideoRow,
     config: IngestConfig,
-    opened: video.Video,
+    opened: video.Video | None,
+    info: video.VideoInfo,
+    video_end: float,
     captions: Sequence[Caption],
     inside: Sequence[int],
 ) -> Iterator[IngestedClip | Entry]:
@@ -182,22 +218,18 @@ def _clips(
     candidates = [captions[index] for index in inside]
     missing = {}
     for position, caption in enumerate(candidates):
-        start, end = windows.clip_window(
-            caption.start, caption.end, opened.info.duration, min_seconds
-        )
+        start, end = windows.clip_window(caption.start, caption.end, video_end, min_seconds)
         missing[position] = video.Window(position, start, end)
     broken = None
     stage, problem = "clip", ("past_end", "the picture ends before the caption starts")
     try:
-        for clip in opened.clips(
-            list(missing.values()), config.frame_rate, config.short_side, config.jpeg_quality
-        ):
+        for clip in _cut(opened, list(missing.values()), config):
             del missing[clip.index]
             bag = windows.positive_bag(candidates, clip.index, config.bag_size)
             yield _records(
                 row,
                 config,
-                opened.info,
+                info,
                 clip,
                 inside[clip.index],
                 [candidates[position] for position in bag],
@@ -206,9 +238,20 @@ def _clips(
         broken = error
         stage, problem = "video", (error.reason, error.message)
     for position in missing:
-        yield Entry(row.video_id, row.path, inside[position], stage, *problem)
+        yield Entry(row.video_id, row.source, inside[position], stage, *problem)
     if broken is not None:
         raise broken
+
+
+def _cut(
+    opened: video.Video | None, wanted: Sequence[video.Window], config: IngestConfig
+) -> Iterator[video.Clip]:
+    """Yields the clips of the windows, without frames where none are to be stored."""
+    if config.store_frames:
+        yield from opened.clips(wanted, config.frame_rate, config.short_side, config.jpeg_quality)
+    else:
+        for window in wanted:
+            yield video.Clip(window.index, window.start, window.end, ())
 
 
 def _records(

@@ -4,6 +4,10 @@ from collections.abc import Sequence
 
 from components.narrated_video_example_gen.subtitles.caption import Caption
 
+# The end, in seconds, of a clip that lasts as long as its video, if nobody knows how long that is:
+# records hold finite times. No video reaches it, and float32 holds it exactly.
+OPEN_END = 1_000_000.0
+
 
 def clip_window(
     start: float, end: float, duration: float, min_seconds: float

@@ -61,6 +61,32 @@ def test_counts_a_manifest_and_the_files_that_the_settings_name(folder):
     assert len(seen) == 3
 
 
+def test_counts_every_file_of_annotations_without_videos(tmp_path):
+    train, test = tmp_path / "train.csv", tmp_path / "test.csv"
+    config = IngestConfig(
+        annotations=f"train={train},eval={test}", annotation_splits="own", store_frames=False
+    )
+    seen = {input_fingerprint("", config)}
+    for path in (train, test):
+        path.write_text("video_id,start,end,caption\n")
+        seen.add(input_fingerprint("", config))
+        touch(path)
+        seen.add(input_fingerprint("", config))
+    assert len(seen) == 5
+
+
+def test_counts_a_video_that_comes_to_a_list_of_features(folder):
+    manifest = folder / "list.csv"
+    manifest.write_text("path,video_id,subtitles,duration\nc.mp4,c,b.vtt,9\n,d,,\n")
+    config = IngestConfig(store_frames=False)
+    seen = {input_fingerprint(str(manifest), config)}
+    touch(folder / "b.vtt")
+    seen.add(input_fingerprint(str(manifest), config))
+    (folder / "c.mp4").write_bytes(b"")
+    seen.add(input_fingerprint(str(manifest), config))
+    assert len(seen) == 3
+
+
 def test_missing_folder_is_refused(tmp_path):
     with pytest.raises(ManifestError, match="neither a folder"):
         input_fingerprint(str(tmp_path / "nowhere"), IngestConfig())

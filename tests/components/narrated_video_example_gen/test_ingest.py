@@ -1,9 +1,11 @@
 import json
+import pathlib
 
 import pytest
 import tensorflow as tf
+import tensorflow_data_validation as tfdv
 
-from components.narrated_video_example_gen import ingest
+from components.narrated_video_example_gen import ingest, ledger
 from components.narrated_video_example_gen.config import IngestConfig
 from components.narrated_video_example_gen.manifest import ManifestError
 from schemas import records
@@ -225,6 +227,134 @@ def test_annotated_set_has_the_eval_split_alone(good_folder, tmp_path):
     assert sorted(len(clip["image/encoded"]) for clip in read_clips(output, "eval")) == [3, 16]
     assert not (output / "clips" / "Split-train").exists()
     assert not (output / "examples" / "Split-train").exists()
+
+
+def test_annotated_set_trains_on_its_own_parts_and_says_what_is_missing(good_folder, tmp_path):
+    annotations = tmp_path / "youcook2.json"
+    parts = {"good1": "training", "good2": "validation", "good3": "training", "good4": "testing"}
+    parts |= {f"gone{number}": "training" for number in range(9)}
+    annotations.write_text(
+        json.dumps(
+            {
+                "database": {
+                    name: {
+                        "subset": part,
+                        "duration": 10.0,
+                        "recipe_type": "113",
+                        "annotations": [
+                            {"segment": [1, 3], "sentence": f"fold {name}"},
+                            {"segment": [6, 5], "sentence": "backwards"},
+                        ],
+                    }
+                    for name, part in parts.items()
+                    if part != "testing"
+                }
+            }
+        )
+    )
+    output = tmp_path / "output"
+    config = IngestConfig(
+        frame_rate=2.0,
+        annotations=str(annotations),
+        annotation_format="youcook2",
+        annotation_splits="own",
+        store_frames=False,
+    )
+    summary = ingest.run_ingest(str(good_folder), str(output), config, num_workers=1)
+    assert sorted(read_captions(output, "train")) == [
+        (b"good1", b"fold good1"),
+        (b"good3", b"fold good3"),
+    ]
+    assert read_captions(output, "eval") == [(b"good2", b"fold good2")]
+    assert summary["videos"] == {
+        "read": 17,
+        "kept": 3,
+        "left_out": {"missing_file": 9, "not_annotated": 5},
+    }
+    assert summary["clips"] == {"read": 15, "kept": 3, "left_out": {"bad_annotation": 12}}
+    assert ledger.format_missing(summary) == (
+        "9 of 12 annotated videos are missing: gone0, gone1, gone2, gone3, gone4, …"
+    )
+    assert json.loads((output / "summary.json").read_text()) == summary
+
+
+def test_annotated_set_of_which_every_video_is_missing_is_an_error(good_folder, tmp_path):
+    annotations = tmp_path / "clips.csv"
+    annotations.write_text("video_id,sentence\nvideo1,a dog\nvideo2,a cat\n")
+    config = IngestConfig(annotations=str(annotations), annotation_format="msrvtt")
+    message = r"none of 10 videos gave a clip \(8 not annotated, 2 missing file\)"
+    with pytest.raises(ingest.IngestError, match=message):
+        ingest.run_ingest(str(good_folder), str(tmp_path / "output"), config, num_workers=1)
+
+
+def test_annotations_alone_name_the_videos_of_someone_who_has_features(tmp_path):
+    times = "00.00.32.306\t00.00.40.745\t00.00.32.306\t00.00.40.745"
+    for split, names in (("train", "ab"), ("test", "c")):
+        lines = [f"{name}_{n}\t{times}\tSOMEONE waits.\n" for name in names for n in range(3)]
+        (tmp_path / split).write_text("".join(lines))
+    output = tmp_path / "output"
+    config = IngestConfig(
+        annotations=f"train={tmp_path / 'train'},eval={tmp_path / 'test'}",
+        annotation_format="lsmdc",
+        annotation_splits="own",
+        store_frames=False,
+    )
+    summary = ingest.run_ingest("", str(output), config, num_workers=1)
+    assert summary["videos"] == {"read": 9, "kept": 9, "left_out": {}}
+    assert [len(read_captions(output, split)) for split in ("train", "eval")] == [6, 3]
+    for serialized in tf.data.TFRecordDataset(
+        sorted(map(str, (output / "clips" / "Split-eval").glob("*")))
+    ):
+        clip = records.parse_clip(serialized, 1, need_frames=False)
+        assert clip["image/encoded"].shape == [0]
+        with pytest.raises(tf.errors.InvalidArgumentError, match="stores no frames"):
+            records.parse_clip(serialized, 1)
+    # What nobody knows is 0 in the caption records, and still fits their schema.
+    statistics = tfdv.generate_statistics_from_tfrecord(
+        str(output / "examples" / "Split-train" / "*.gz")
+    )
+    schema = tfdv.load_schema_text(str(pathlib.Path(records.__file__).with_name("captions.pbtxt")))
+    assert not tfdv.validate_statistics(statistics, schema).anomaly_info
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, "no videos are named"),
+        ({"store_frames": False}, "no videos are named"),
+        ({"annotations": "a.csv"}, "the videos of the annotations are needed for their frames"),
+    ],
+)
+def test_videos_must_be_named_where_their_frames_or_captions_are_needed(
+    tmp_path, settings, message
+):
+    with pytest.raises(ManifestError, match=message):
+        ingest.run_ingest("", str(tmp_path / "output"), IngestConfig(**settings), num_workers=1)
+
+
+def test_manifest_of_features_alone_with_caption_json(tmp_path):
+    (tmp_path / "caption.json").write_text(
+        json.dumps(
+            {
+                name: {"start": [1, 20], "end": [3, 26], "text": ["fold", "cut"]}
+                for name in ("a", "b")
+            }
+        )
+    )
+    manifest = tmp_path / "list.csv"
+    manifest.write_text("video_id,search_rank,duration,split\na,3,10,train\nb,4,,eval\nc,5,9,\n")
+    output = tmp_path / "output"
+    config = IngestConfig(caption_json=str(tmp_path / "caption.json"), store_frames=False)
+    summary = ingest.run_ingest(str(manifest), str(output), config, num_workers=1)
+    assert summary["videos"] == {"read": 3, "kept": 2, "left_out": {"no_subtitles": 1}}
+    assert read_captions(output, "train") == [(b"a", b"fold")]
+    assert sorted(read_captions(output, "eval")) == [(b"b", b"cut"), (b"b", b"fold")]
+    assert sorted(
+        (line["video_id"], line["path"], line["reason"]) for line in read_ledger(output)
+    ) == [
+        ("a", str(manifest), "past_end"),
+        ("c", str(manifest), "no_subtitles"),
+    ]
 
 
 def test_caption_json_comes_before_subtitles_beside_the_video(good_folder, tmp_path):

@@ -24,10 +24,17 @@ def test_unknown_setting_is_named():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("frame_rate", 0.0), ("jpeg_quality", 100), ("eval_fraction", 1.5)]
+    ("name", "value"),
+    [
+        ("frame_rate", 0.0),
+        ("jpeg_quality", 100),
+        ("eval_fraction", 1.5),
+        ("annotation_format", "coin"),
+        ("annotation_splits", "train"),
+    ],
 )
 def test_value_out_of_range_is_named(name, value):
-    with pytest.raises(ValueError, match=rf"ingest.{name} is {value}"):
+    with pytest.raises(ValueError, match=rf"ingest.{name} is {value!r}"):
         IngestConfig(**{name: value})
 
 

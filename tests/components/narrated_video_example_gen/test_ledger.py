@@ -51,3 +51,34 @@ def test_summary_for_a_terminal_says_how_many_and_why():
         "videos: 1,200 read, 1,198 kept, 2 left out (2 corrupt)\n"
         "clips: 9 read, 6 kept, 3 left out (2 past end, 1 too long)"
     )
+
+
+def test_missing_annotated_videos_are_named_and_have_not_failed():
+    stream = io.StringIO()
+    book = ledger.Ledger(stream, num_annotated=457)
+    book.keep(videos=430, clips=3000)
+    book.add_all(
+        Entry(f"v{n}", "a.json", None, "annotations", "missing_file", "gone") for n in range(27)
+    )
+    book.add(Entry("w", "w.mp4", None, "video", "corrupt", "broken"))
+    book.add(Entry("v0", "a.json", 3, "annotations", "bad_annotation", "reversed"))
+    assert dict(book.failed) == {"corrupt": 1}
+    summary = json.loads(json.dumps(book.summary()))
+    assert summary["videos"]["left_out"] == {"missing_file": 27, "corrupt": 1}
+    assert summary["annotated"] == {
+        "videos": 457,
+        "missing": 27,
+        "first_missing": [f"v{n}" for n in range(20)],
+    }
+    assert ledger.format_missing(summary) == (
+        "27 of 457 annotated videos are missing: v0, v1, v2, v3, v4, …"
+    )
+
+
+def test_nothing_is_said_where_no_annotated_video_is_missing():
+    book = ledger.Ledger(io.StringIO(), num_annotated=2)
+    book.add(Entry("a", "a.csv", None, "filter", "other_part", "x"))
+    assert ledger.format_missing(book.summary()) is None
+    book.add(Entry("b", "a.csv", None, "annotations", "missing_file", "x"))
+    assert ledger.format_missing(book.summary()) == "1 of 2 annotated videos is missing: b"
+    assert ledger.format_missing(ledger.Ledger(io.StringIO()).summary()) is None

@@ -3,7 +3,6 @@ import pytest
 from components.narrated_video_example_gen import manifest
 from components.narrated_video_example_gen.ledger import Entry
 from components.narrated_video_example_gen.manifest import VideoRow
-from components.narrated_video_example_gen.subtitles.caption import Caption
 
 
 @pytest.fixture(name="folder")
@@ -135,20 +134,50 @@ def test_missing_folder_is_refused(tmp_path):
         manifest.read_videos(str(tmp_path / "nowhere"))
 
 
-def test_annotations_take_the_place_of_subtitles(tmp_path):
-    path = tmp_path / "segments.csv"
+def test_rows_may_lack_a_file_where_none_is_needed(folder):
+    path = folder / "list.csv"
     path.write_text(
-        'video_id,start,end,caption\na,9,12.5,"pour, then stir"\na,1,2,cut\nb,5,5,nothing\n'
-        "b,x,9,nothing\nelsewhere,1,2,cut\n"
+        "path,video_id,subtitles,duration,search_rank\n"
+        "a.mkv,,,,\n"
+        ",features,subs/f.vtt,61.5,7\n"
+        ",unknown,,,\n"
+        "gone.mp4,,,30,\n"
+        "lost.mp4,lost,,,\n"
+        ",,,60,\n"
+        ",bad,,long,\n"
     )
-    rows = [VideoRow("a", "a.mp4", split="train"), VideoRow("b", "b.mp4"), VideoRow("c", "c.mp4")]
-    annotated, entries = manifest.with_annotations(rows, str(path))
-    segments = (Caption(1.0, 2.0, "cut"), Caption(9.0, 12.5, "pour, then stir"))
-    assert annotated == [VideoRow("a", "a.mp4", split="eval", captions=segments)]
-    assert [(e.video_id, e.clip_index, e.stage, e.reason) for e in entries] == [
-        ("b", 2, "manifest", "bad_annotation"),
-        ("b", 3, "manifest", "bad_annotation"),
-        ("b", None, "filter", "not_annotated"),
-        ("c", None, "filter", "not_annotated"),
-        ("elsewhere", None, "manifest", "missing_file"),
+    rows, entries = manifest.read_videos(str(path), need_files=False)
+    listed_in = str(path)
+    assert rows == [
+        VideoRow("a", str(folder / "a.mkv")),
+        VideoRow(
+            "features",
+            "",
+            subtitles=str(folder / "subs/f.vtt"),
+            duration=61.5,
+            search_rank=7,
+            listed_in=listed_in,
+        ),
+        VideoRow("unknown", "", listed_in=listed_in),
+        VideoRow("gone", "", duration=30.0, listed_in=listed_in),
     ]
+    assert [(e.video_id, e.path, e.reason) for e in entries] == [
+        ("lost", str(folder / "lost.mp4"), "missing_file"),
+        (folder.name, str(folder), "missing_file"),
+        ("bad", listed_in, "bad_row"),
+    ]
+    _, entries = manifest.read_videos(str(path))
+    assert [entry.reason for entry in entries] == ["missing_file"] * 6
+
+
+def test_a_list_without_paths_needs_the_ids(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text("video_id\nx\n")
+    assert manifest.read_videos(str(path), need_files=False)[0] == [
+        VideoRow("x", "", listed_in=str(path))
+    ]
+    with pytest.raises(manifest.ManifestError, match="has no column path;"):
+        manifest.read_videos(str(path))
+    path.write_text("id\nx\n")
+    with pytest.raises(manifest.ManifestError, match="has no column path or video_id;"):
+        manifest.read_videos(str(path), need_files=False)

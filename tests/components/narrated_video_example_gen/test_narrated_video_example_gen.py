@@ -37,7 +37,7 @@ def fixture_outputs(tmp_path):
     return outputs
 
 
-def run(videos, outputs, stateful_working_dir):
+def run(videos, outputs, stateful_working_dir, config=CONFIG):
     context = base_beam_executor.BaseBeamExecutor.Context(
         beam_pipeline_args=[f"--runner={ingest.FN_API_RUNNER}"],
         stateful_working_dir=str(stateful_working_dir),
@@ -45,7 +45,7 @@ def run(videos, outputs, stateful_working_dir):
     executor.Executor(context).Do(
         {},
         {name: [artifact] for name, artifact in outputs.items()},
-        {"videos": str(videos), "ingest_config": CONFIG.to_json(), "input_fingerprint": "x"},
+        {"videos": str(videos), "ingest_config": config.to_json(), "input_fingerprint": "x"},
     )
 
 
@@ -73,6 +73,21 @@ def test_ledger_of_a_failure_outlives_the_outputs(videos, outputs, tmp_path):
     with pytest.raises(ingest.IngestError, match=rf"4 of 4 videos failed .* See {state}/ledger"):
         run(videos, outputs, state)
     assert len((state / "ledger.jsonl").read_text().splitlines()) == 4
+
+
+def test_do_without_videos_names_the_splits_of_the_annotations(outputs, tmp_path):
+    annotations = tmp_path / "segments.csv"
+    annotations.write_text("video_id,start,end,caption\nv,1,3,fold the paper\n")
+    config = IngestConfig(annotations=str(annotations), store_frames=False)
+    component = NarratedVideoExampleGen("", config)
+    properties = driver.Driver(None).run(
+        data_types.ExecutionInfo(exec_properties=dict(component.exec_properties))
+    )
+    assert properties.exec_properties["videos"].string_value == ""
+    run("", outputs, tmp_path / "state", config)
+    for name in ("examples", "clips"):
+        assert artifact_utils.decode_split_names(outputs[name].split_names) == ["eval"]
+        assert not (tmp_path / "root" / name / "Split-train").exists()
 
 
 def test_driver_adds_a_fingerprint_that_follows_the_files(videos):

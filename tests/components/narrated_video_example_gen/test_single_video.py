@@ -1,5 +1,9 @@
+import dataclasses
+import math
+
 import pytest
 
+from components.narrated_video_example_gen import video
 from components.narrated_video_example_gen.config import IngestConfig
 from components.narrated_video_example_gen.ledger import Entry
 from components.narrated_video_example_gen.manifest import VideoRow
@@ -11,6 +15,7 @@ from components.narrated_video_example_gen.single_video import (
 )
 from components.narrated_video_example_gen.subtitles import reader
 from components.narrated_video_example_gen.subtitles.caption import Caption
+from components.narrated_video_example_gen.windows import OPEN_END
 
 SMALL = IngestConfig(frame_rate=2.0, short_side=32)
 STEPS = ["fold the paper", "turn it over", "fold it again"]
@@ -136,6 +141,98 @@ def test_annotations_are_taken_as_they_are(ten_seconds):
         (1.0, 2.5, "fold &amp; turn"),
         (4.0, 9.0, "[Music]"),
     ]
+
+
+def test_whole_video_annotation_ends_with_the_video(ten_seconds):
+    row = VideoRow("boat", str(ten_seconds), captions=(Caption(0.0, math.inf, "fold"),), duration=3)
+    (transcript,), (clip,), entries = sort_out(ingest_video(row, SMALL))
+    assert entries == []
+    duration = clip.caption.video_duration
+    assert duration == pytest.approx(10.0, abs=0.2)
+    assert transcript.captions == [Caption(0.0, duration, "fold")]
+    assert clip.clip.caption_ends == [duration] * SMALL.bag_size
+    assert clip.clip.clip_end == pytest.approx(duration)
+    assert (clip.caption.caption_end, clip.caption.clip_start) == (duration, 0.0)
+
+
+def test_no_frames_are_decoded_where_none_are_stored(ten_seconds, monkeypatch):
+    lines = ((1, 2, STEPS[0]), (3, 4.5, STEPS[1]), (9, 9.5, STEPS[2]), (11, 12, "thanks"))
+    write_captions(ten_seconds.with_suffix(".csv"), *lines)
+    row = VideoRow("boat", str(ten_seconds), task="Fold a Boat")
+    _, with_frames, entries = sort_out(ingest_video(row, SMALL))
+
+    def fail(*_):
+        raise AssertionError("a picture was decoded")
+
+    monkeypatch.setattr(video.Video, "clips", fail)
+    config = dataclasses.replace(SMALL, store_frames=False)
+    _, light, light_entries = sort_out(ingest_video(row, config))
+    assert light_entries == entries
+    assert [(e.clip_index, e.reason) for e in entries] == [(3, "past_end")]
+    assert len(light) == 3
+    for ours, theirs in zip(light, with_frames, strict=True):
+        assert ours.clip == dataclasses.replace(theirs.clip, frames=())
+        assert ours.caption == dataclasses.replace(theirs.caption, clip_num_frames=0)
+
+
+def test_broken_video_is_left_out_though_no_frames_are_stored(tmp_path):
+    path = tmp_path / "v.mp4"
+    path.write_bytes(b"")
+    write_captions(path.with_suffix(".csv"), (1, 2, "fold"))
+    (entry,) = ingest_video(VideoRow("v", str(path)), IngestConfig(store_frames=False))
+    assert (entry.stage, entry.reason) == ("video", "empty_file")
+
+
+@pytest.mark.parametrize(
+    ("duration", "windows"),
+    [
+        (60.0, [(0.0, 5.0), (7.5, 12.5)]),
+        (11.5, [(0.0, 5.0), (6.5, 11.5)]),
+        # Unknown: until the end of the last caption.
+        (None, [(0.0, 5.0), (6.0, 11.0)]),
+    ],
+)
+def test_video_without_a_file(tmp_path, duration, windows):
+    subtitles = tmp_path / "captions.csv"
+    write_captions(subtitles, (1, 2, "fold"), (9, 11, "cut"))
+    row = VideoRow(
+        "v", "", subtitles=str(subtitles), duration=duration, task="Boat", listed_in="list.csv"
+    )
+    config = IngestConfig(store_frames=False, max_duration=100.0)
+    _, clips, entries = sort_out(ingest_video(row, config))
+    assert entries == []
+    assert [(clip.clip.clip_start, clip.clip.clip_end) for clip in clips] == windows
+    assert is_usable(row, config)
+    for clip in clips:
+        light = clip.caption
+        assert light.video_duration == (duration or 0.0)
+        assert (light.video_width, light.video_height, light.clip_num_frames) == (0, 0, 0)
+        assert (clip.clip.frames, light.task) == ((), "Boat")
+
+
+def test_captions_past_a_known_end_and_missing_subtitles_of_a_video_without_a_file(tmp_path):
+    config = IngestConfig(store_frames=False)
+    captions = (Caption(1.0, 2.0, "fold"), Caption(9.0, 11.0, "cut"))
+    row = VideoRow("v", "", captions=captions, duration=5.0, listed_in="list.csv")
+    _, clips, entries = sort_out(ingest_video(row, config))
+    assert [clip.caption.caption for clip in clips] == ["fold"]
+    assert [(e.path, e.clip_index, e.reason) for e in entries] == [("list.csv", 1, "past_end")]
+    (entry,) = ingest_video(VideoRow("v", "", listed_in="list.csv"), config)
+    assert (entry.path, entry.stage, entry.reason) == ("list.csv", "subtitles", "no_subtitles")
+    assert entry.message == (
+        "without the video, its captions are needed: column subtitles, or caption_json"
+    )
+    assert not is_usable(VideoRow("v", "", listed_in="list.csv"), config)
+
+
+@pytest.mark.parametrize(("duration", "end"), [(12.5, 12.5), (None, OPEN_END)])
+def test_whole_video_annotation_without_a_file_has_a_finite_end(duration, end):
+    row = VideoRow("v", "", captions=(Caption(0.0, math.inf, "fold"),), duration=duration)
+    _, (clip,), entries = sort_out(ingest_video(row, IngestConfig(store_frames=False)))
+    assert entries == []
+    light = clip.caption
+    assert (light.caption_end, light.clip_start, light.clip_end) == (end, 0.0, end)
+    assert (clip.clip.clip_end, clip.clip.caption_ends[0]) == (end, end)
 
 
 def test_subtitle_track_inside_the_video(shared_data):

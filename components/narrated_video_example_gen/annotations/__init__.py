@@ -1,0 +1,1 @@
+"""Annotated sets: their public formats, each in a module with a function `read`."""
