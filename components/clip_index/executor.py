@@ -15,16 +15,29 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
 from components.clip_index import search
-from components.retrieval_evaluator import embedding
-from components.retrieval_evaluator.executor import clip_files
+from components.retrieval_evaluator.clips import Clip, ClipSource, join_embeddings
+from components.retrieval_evaluator.executor import split_files
+from components.retrieval_evaluator.feature_clips import FeatureClips
+from components.retrieval_evaluator.frame_clips import FrameClips
+from components.retrieval_evaluator.text_video_model import TextVideoModel
 
 CLIPS_KEY = "clips"
+FEATURES_KEY = "features"
 ANNOTATED_CLIPS_KEY = "annotated_clips"
+ANNOTATED_FEATURES_KEY = "annotated_features"
 PUSHED_MODEL_KEY = "pushed_model"
 INDEX_KEY = "index"
 SAMPLING_KEY = "sampling"
 
 ANNOTATED_SPLIT = "annotated"
+
+# Whether the clips of a channel are annotated; in the order of the index.
+_ALL_CLIPS = {
+    CLIPS_KEY: False,
+    FEATURES_KEY: False,
+    ANNOTATED_CLIPS_KEY: True,
+    ANNOTATED_FEATURES_KEY: True,
+}
 
 # The TFX Pusher's executor gives a PushedModel these custom properties.
 _PUSHED_PROPERTY = "pushed"
@@ -43,13 +56,14 @@ class Executor(base_executor.BaseExecutor):
         """Writes embeddings.npy, clips.jsonl and model.json, or after no push the last two alone.
 
         Args:
-          input_dict: `clips`, `pushed_model` and, where given, `annotated_clips`.
+          input_dict: `pushed_model`; `clips` or `features`; where given, `annotated_clips` or
+            `annotated_features`.
           output_dict: `index`.
-          exec_properties: `sampling`, the keyword arguments of `embed_clips` as JSON.
+          exec_properties: `sampling`, the settings of `FrameClips` as JSON, empty with features.
 
         Raises:
-          embedding.ModelError: the pushed model does not load or fails.
-          ValueError: a file of clip records is damaged.
+          ModelError: the pushed model does not load or fails.
+          ValueError: a file of records is damaged.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         folder = artifact_utils.get_single_uri(output_dict[INDEX_KEY])
@@ -61,20 +75,26 @@ class Executor(base_executor.BaseExecutor):
             io_utils.write_string_file(os.path.join(folder, search.CLIPS_FILE), "")
             return
         path = pushed.get_string_custom_property(_DESTINATION_PROPERTY)
-        model = embedding.TextVideoModel(path)
+        model = TextVideoModel(path)
         sampling = json.loads(exec_properties[SAMPLING_KEY])
         matrices = []
         lines = []
-        for key in (CLIPS_KEY, ANNOTATED_CLIPS_KEY):
+        for key, annotated in _ALL_CLIPS.items():
             examples = input_dict.get(key) or []
             for split in _splits(examples):
-                embedded = embedding.embed_clips(model, clip_files(examples, split), **sampling)
-                name = ANNOTATED_SPLIT if key == ANNOTATED_CLIPS_KEY else split
+                files = split_files(examples, split)
+                source: ClipSource = (
+                    FeatureClips(files)
+                    if key in (FEATURES_KEY, ANNOTATED_FEATURES_KEY)
+                    else FrameClips(files, **sampling)
+                )
+                embedded = source.embed(model)
                 if embedded.clips:
                     matrices.append(embedded.embeddings)
+                    name = ANNOTATED_SPLIT if annotated else split
                     lines += [_line(clip, name) for clip in embedded.clips]
                 logging.info("Indexed %d clips of split %s of %s.", len(embedded.clips), split, key)
-        embeddings = np.concatenate(matrices) if matrices else np.zeros([0, 0], np.float32)
+        embeddings = join_embeddings(matrices)
         with fileio.open(os.path.join(folder, search.EMBEDDINGS_FILE), "wb") as stream:
             np.save(stream, embeddings, allow_pickle=False)
         io_utils.write_string_file(os.path.join(folder, search.CLIPS_FILE), "".join(lines))
@@ -87,7 +107,7 @@ def _splits(examples: list[types.Artifact]) -> list[str]:
     return list(dict.fromkeys(itertools.chain.from_iterable(names)))
 
 
-def _line(clip: embedding.Clip, split: str) -> str:
+def _line(clip: Clip, split: str) -> str:
     indexed = search.IndexedClip(
         video_id=clip.video_id,
         start=round(clip.clip_start, 3),

@@ -7,12 +7,22 @@ from typing import Any
 
 import jinja2
 
+from models.description import ModelDescription
+
 _SECTIONS = {
     "ingest": "Clips",
+    "features": "Features",
     "words": "Words",
     "model": "Model",
     "training": "Training",
     "evaluation": "Evaluation",
+}
+
+# What the loss of a gated model compares a pair with, see `GatedTrainingConfig.negatives`.
+_NEGATIVES = {
+    "sampled": "half of them from the same video",
+    "reference": "weighted as in the reference code",
+    "other_videos": "all of them from other videos",
 }
 
 
@@ -22,6 +32,7 @@ def render(
     settings: Mapping[str, Any],
     metrics: Mapping[str, Any],
     ledger: Mapping[str, Any] | None,
+    description: ModelDescription | None = None,
 ) -> str:
     """Returns a model card in Markdown.
 
@@ -32,7 +43,10 @@ def render(
         values are shortened to file names, as a published card tells nothing of the machine.
       metrics: the content of metrics.json.
       ledger: the content of the ledger's summary.json, if there is one.
+      description: what the model says about itself; without it, it is a MIL-NCE model.
     """
+    model = description.config if description else settings.get("model", {})
+    streams = (description.features if description else None) or []
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
         # Markdown, not HTML: quoting would show. Table cells are quoted by `cell`.
@@ -42,12 +56,22 @@ def render(
         keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters.update(cell=_cell, percent=lambda share: f"{100 * share:.1f} %", name=_name)
+    environment.filters.update(
+        cell=_cell,
+        base_name=os.path.basename,
+        percent=lambda share: f"{100 * share:.1f} %",
+        name=_name,
+    )
     return environment.get_template("model_card.md.j2").render(
         publisher=publisher,
         model_name=model_name,
         sections={title: settings[name] for name, title in _SECTIONS.items() if settings.get(name)},
-        embedding_size=settings.get("model", {}).get("embedding_size", "D"),
+        kind=description.kind if description else "milnce",
+        streams=streams,
+        clip_size=sum(stream["size"] for stream in streams) or "D",
+        negatives=_NEGATIVES.get(settings.get("training", {}).get("negatives")),
+        annotated=bool(settings.get("ingest", {}).get("annotations")),
+        embedding_size=model.get("embedding_size", "E"),
         metrics=metrics,
         ledger=ledger,
     )
@@ -61,8 +85,14 @@ def _cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, (list, tuple)):
         return ", ".join(_cell(item) for item in value) or "none"
-    text = os.path.basename(value.rstrip("/")) if isinstance(value, str) else f"{value}"
+    text = _file_name(value) if isinstance(value, str) else f"{value}"
     return " ".join(text.split()).replace("|", "\\|")
+
+
+def _file_name(path: str) -> str:
+    """Returns the last part of a path; of a version of a pushed model also the model's name."""
+    folder, name = os.path.split(path.rstrip("/"))
+    return f"{os.path.basename(folder)}, version {name}" if folder and name.isdigit() else name
 
 
 def _name(setting: str) -> str:

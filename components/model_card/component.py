@@ -54,8 +54,8 @@ class ModelCardGen(base_component.BaseComponent):
           evaluation: Channel of type `RetrievalEvaluation`, for the metrics.
           publisher: who publishes the model.
           model_name: its name.
-          settings: JSON of sections of settings: any of `ingest`, `words`, `model`, `training`
-            and `evaluation`.
+          settings: JSON of sections of settings: any of `ingest`, `features`, `words`, `model`,
+            `training` and `evaluation`.
           ledger: Channel of type `Ledger`, for the counts of the data.
         """
         super().__init__(

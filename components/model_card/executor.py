@@ -6,10 +6,12 @@ from typing import Any
 
 from tfx import types
 from tfx.dsl.components.base import base_executor
+from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
 from components.model_card import card
+from models import description
 
 TRAINED_MODEL_KEY = "trained_model"  # TFX allows no input by the name of an output.
 MODEL_KEY = "model"
@@ -21,6 +23,7 @@ SETTINGS_KEY = "settings"
 
 CARD_FILE = "MODEL_CARD.md"
 
+_DESCRIPTION_FILE = os.path.join("assets.extra", "howto100m.json")
 _METRICS_FILE = "metrics.json"
 _SUMMARY_FILE = "summary.json"
 
@@ -40,11 +43,17 @@ class Executor(base_executor.BaseExecutor):
           input_dict: `trained_model`, `evaluation` and, where given, `ledger`.
           output_dict: `model`.
           exec_properties: `publisher`, `model_name`, and `settings` as JSON.
+
+        Raises:
+          ValueError: the model's description is damaged.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         source = artifact_utils.get_single_instance(input_dict[TRAINED_MODEL_KEY])
         target = artifact_utils.get_single_instance(output_dict[MODEL_KEY])
         io_utils.copy_dir(source.uri, target.uri)
+        serving = path_utils.serving_model_path(
+            target.uri, path_utils.is_old_model_artifact(source)
+        )
         text = card.render(
             exec_properties[PUBLISHER_KEY],
             exec_properties[MODEL_NAME_KEY],
@@ -53,9 +62,9 @@ class Executor(base_executor.BaseExecutor):
             _read_json(input_dict[LEDGER_KEY], _SUMMARY_FILE)
             if input_dict.get(LEDGER_KEY)
             else None,
-        )
-        serving = path_utils.serving_model_path(
-            target.uri, path_utils.is_old_model_artifact(source)
+            description.read_description(serving)
+            if fileio.exists(os.path.join(serving, _DESCRIPTION_FILE))
+            else None,
         )
         io_utils.write_string_file(os.path.join(serving, CARD_FILE), text)
 

@@ -9,8 +9,9 @@ from components.retrieval_evaluator import metrics
 class EvaluatorConfig:
     """How a model is scored and when it is blessed; the defaults are for the full-size model.
 
-    A clip is embedded as in the MIL-NCE reference code: the mean of the raw embeddings of
-    `num_windows` evenly spaced windows, each cut to its central square and scaled.
+    A clip of frames is embedded as in the MIL-NCE reference code: the mean of the raw embeddings of
+    `num_windows` evenly spaced windows, each cut to its central square and scaled. A clip of frozen
+    features is one pooled vector, to which the first five settings do not apply.
 
     Attributes:
       num_frames: frames in a window, T.
@@ -29,6 +30,8 @@ class EvaluatorConfig:
         blessed.
       hub_directory: `<hub>/<publisher>/<model>`, whose highest numbered subfolder is the last
         blessed model; empty to compare with none. What lies there is no part of the cache key.
+      pretrained_model: folder of the pushed model that training started from, for the fine-tuning
+        table; empty where it started from scratch.
     """
 
     num_frames: int = 32
@@ -41,6 +44,7 @@ class EvaluatorConfig:
     min_recall_margin: float = 1.0
     max_regression: float = 0.0
     hub_directory: str = ""
+    pretrained_model: str = ""
 
     def __post_init__(self):
         for name in ("num_frames", "frame_rate", "image_size", "num_windows", "batch_size"):

@@ -1,4 +1,4 @@
-"""Scores a model on clip records, beside random guessing and the last pushed model."""
+"""Scores a model on clips, beside random guessing and the last pushed model."""
 
 import dataclasses
 import os
@@ -8,10 +8,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from components.retrieval_evaluator import embedding, metrics
+from components.retrieval_evaluator import metrics
 from components.retrieval_evaluator.blessing import Baseline, Decision
-from components.retrieval_evaluator.config import EvaluatorConfig
+from components.retrieval_evaluator.clips import Clip, ClipSource
 from components.retrieval_evaluator.known_words import known_texts
+from components.retrieval_evaluator.text_video_model import ModelError, TextVideoModel
+
+
+class TooFewClipsError(ValueError):
+    """There are fewer than two clips, among which nothing can be found."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +25,7 @@ class Evaluation:
 
     Attributes:
       clip_set: what the clips are, in words.
-      files: the TFRecord shards that hold them.
+      source: where they come from.
       clips: the clips scored, N of them.
       text_embeddings: float32 [N, D], of each clip's own caption.
       video_embeddings: float32 [N, D].
@@ -31,8 +36,8 @@ class Evaluation:
     """
 
     clip_set: str
-    files: Sequence[str]
-    clips: Sequence[embedding.Clip]
+    source: ClipSource
+    clips: Sequence[Clip]
     text_embeddings: np.ndarray
     video_embeddings: np.ndarray
     text_ranks: metrics.QueryRanks
@@ -55,42 +60,31 @@ class Evaluation:
 
 
 def evaluate(
-    model: embedding.TextVideoModel,
-    files: Sequence[str],
-    clip_set: str,
-    config: EvaluatorConfig,
+    model: TextVideoModel, source: ClipSource, clip_set: str, max_clips: int = 0
 ) -> Evaluation:
     """Embeds clips and their captions and ranks both ways, by the dot product.
 
     Args:
       model: the model.
-      files: TFRecord shards of clip records.
+      source: the clips, and how they are embedded.
       clip_set: what the clips are, in words.
-      config: the protocol.
+      max_clips: score at most this many clips, the first as stored; 0 scores all.
 
     Raises:
-      embedding.ModelError: the model fails.
-      ValueError: there are fewer than two clips, or a file is damaged.
+      ModelError: the model fails.
+      TooFewClipsError: there are fewer than two clips.
+      ValueError: a file is damaged.
     """
-    embedded = embedding.embed_clips(
-        model,
-        files,
-        num_frames=config.num_frames,
-        frame_rate=config.frame_rate,
-        image_size=config.image_size,
-        num_windows=config.num_windows,
-        batch_size=config.batch_size,
-        max_clips=config.max_clips,
-    )
+    embedded = source.embed(model, max_clips)
     if len(embedded.clips) < 2:
-        raise ValueError(
+        raise TooFewClipsError(
             f"retrieval needs at least 2 clips, but there are {len(embedded.clips)} to score among "
             f"the {clip_set}; add videos, or keep a larger share of them out of training"
         )
     text = model.embed_text([clip.caption for clip in embedded.clips])
     return Evaluation(
         clip_set=clip_set,
-        files=files,
+        source=source,
         clips=embedded.clips,
         text_embeddings=text,
         video_embeddings=embedded.embeddings,
@@ -114,36 +108,31 @@ def newest_version(hub_directory: str) -> str | None:
     return os.path.join(hub_directory, max(versions, key=int)) if versions else None
 
 
-def score_baseline(path: str, files: Sequence[str], config: EvaluatorConfig) -> Baseline:
+def score_baseline(path: str, source: ClipSource, max_clips: int = 0) -> Baseline:
     """Scores a pushed model on the clips and by the protocol of the new one.
 
     Args:
       path: the folder of the pushed version.
-      files: TFRecord shards of clip records.
-      config: the protocol.
+      source: the clips, and how they are embedded.
+      max_clips: see `evaluate`.
     """
     try:
-        pushed = evaluate(embedding.TextVideoModel(path), files, "clips of the new model", config)
-    except embedding.ModelError as error:
+        pushed = evaluate(TextVideoModel(path), source, "clips of the new model", max_clips)
+    except ModelError as error:
         return Baseline(path, error=str(error))
     summary = pushed.summary()
     return Baseline(path, summary["text_to_video"], summary["video_to_text"])
 
 
-def protocol_in_words(config: EvaluatorConfig) -> str:
+def protocol_in_words(source: ClipSource) -> str:
     """Returns how a clip is embedded and scored, as one sentence.
 
     Args:
-      config: the protocol.
+      source: the clips, and how they are embedded.
     """
-    seconds = config.num_frames / config.frame_rate
     return (
-        f"Each clip is the mean of the raw embeddings of {config.num_windows} evenly spaced "
-        f"windows of {config.num_frames} frames at {config.frame_rate:g} frames a second "
-        f"({seconds:g} s), central square, {config.image_size} x {config.image_size} pixels; the "
-        "score is the dot product with the caption's embedding; each query has one rank, ties by "
-        "their mean rank; the right clip is the one that the caption belongs to, even where "
-        "another clip has the same caption."
+        f"{source.in_words()}; each query has one rank, ties by their mean rank; the right clip is "
+        "the one that the caption belongs to, even where another clip has the same caption."
     )
 
 
@@ -152,7 +141,7 @@ def metrics_document(
     eval_split: Evaluation | None,
     baseline: Baseline | None,
     decision: Decision,
-    config: EvaluatorConfig,
+    fine_tuning: Mapping[str, Any] | None = None,
 ) -> Mapping[str, Any]:
     """Returns the content of metrics.json.
 
@@ -161,21 +150,18 @@ def metrics_document(
       eval_split: the evaluation on the eval split, where the headline is on annotated clips.
       baseline: the last blessed model, if there is one.
       decision: the verdict.
-      config: the protocol.
+      fine_tuning: what `fine_tuning.compare` returns, where training started from a pushed model.
     """
     return {
         **headline.summary(),
         "protocol": {
-            "num_frames": config.num_frames,
-            "frame_rate": config.frame_rate,
-            "image_size": config.image_size,
-            "num_windows": config.num_windows,
-            "score": "dot product of raw embeddings, windows averaged",
+            **headline.source.protocol(),
             "ties": "mean rank",
-            "in_words": protocol_in_words(config),
+            "in_words": protocol_in_words(headline.source),
         },
         "blessed": decision.blessed,
         "blessing_reason": decision.reason,
         "baseline": dataclasses.asdict(baseline) if baseline else None,
         "eval_split": eval_split.summary() if eval_split else None,
+        **(fine_tuning or {}),
     }

@@ -13,13 +13,20 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
-from components.retrieval_evaluator import blessing, embedding, evaluation, report
+from components.retrieval_evaluator import blessing, evaluation, fine_tuning, report
+from components.retrieval_evaluator.clips import ClipSource
 from components.retrieval_evaluator.config import EvaluatorConfig
+from components.retrieval_evaluator.feature_clips import FeatureClips
+from components.retrieval_evaluator.frame_clips import FrameClips
+from components.retrieval_evaluator.text_video_model import TextVideoModel
 from schemas import records
 
 MODEL_KEY = "model"
+TARGET_ONLY_MODEL_KEY = "target_only_model"
 CLIPS_KEY = "clips"
+FEATURES_KEY = "features"
 ANNOTATED_CLIPS_KEY = "annotated_clips"
+ANNOTATED_FEATURES_KEY = "annotated_features"
 MODEL_RUN_KEY = "model_run"
 EVALUATION_KEY = "evaluation"
 BLESSING_KEY = "blessing"
@@ -45,43 +52,49 @@ class Executor(base_executor.BaseExecutor):
         """Evaluates.
 
         Args:
-          input_dict: `model`, `clips` and, where given, `annotated_clips` and `model_run`.
+          input_dict: `model`; `clips` or `features` or both; where given, `annotated_clips`,
+            `annotated_features`, `model_run` and `target_only_model`.
           output_dict: `evaluation` and `blessing`.
           exec_properties: `config`, an EvaluatorConfig as JSON.
 
         Raises:
-          embedding.ModelError: the new model does not load or fails.
+          ModelError: the new model does not load or fails.
           ValueError: there are fewer than two clips to score, or a file is damaged.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         config = EvaluatorConfig(**json.loads(exec_properties[CONFIG_KEY]))
         model_artifact = artifact_utils.get_single_instance(input_dict[MODEL_KEY])
-        model = embedding.TextVideoModel(
-            path_utils.serving_model_path(
-                model_artifact.uri, path_utils.is_old_model_artifact(model_artifact)
-            )
-        )
-        eval_files = clip_files(input_dict[CLIPS_KEY], records.EVAL_SPLIT)
+        model = TextVideoModel(_serving_folder(model_artifact))
+        narrated = _clip_source(input_dict, FEATURES_KEY, CLIPS_KEY, config)
+        annotated = _clip_source(input_dict, ANNOTATED_FEATURES_KEY, ANNOTATED_CLIPS_KEY, config)
         eval_split = None
-        if input_dict.get(ANNOTATED_CLIPS_KEY):
-            annotated_files = clip_files(input_dict[ANNOTATED_CLIPS_KEY], records.EVAL_SPLIT)
-            headline = evaluation.evaluate(model, annotated_files, _ANNOTATED, config)
-            if sum(map(embedding.count_records, eval_files)) < 2:
+        if annotated:
+            headline = evaluation.evaluate(model, annotated, _ANNOTATED, config.max_clips)
+            try:
+                eval_split = evaluation.evaluate(model, narrated, _EVAL_SPLIT, config.max_clips)
+            except evaluation.TooFewClipsError:
                 logging.warning("The eval split has fewer than 2 clips and is not scored.")
-            else:
-                eval_split = evaluation.evaluate(model, eval_files, _EVAL_SPLIT, config)
         else:
-            headline = evaluation.evaluate(model, eval_files, _EVAL_SPLIT, config)
+            headline = evaluation.evaluate(model, narrated, _EVAL_SPLIT, config.max_clips)
 
         baseline = None
         pushed = evaluation.newest_version(config.hub_directory)
         if pushed:
-            baseline = evaluation.score_baseline(pushed, headline.files, config)
+            baseline = evaluation.score_baseline(pushed, headline.source, config.max_clips)
             if baseline.error:
                 logging.warning("The last pushed model could not be scored: %s", baseline.error)
         summary = headline.summary()
         decision = blessing.decide(summary["text_to_video"], summary["random"], baseline, config)
-        document = evaluation.metrics_document(headline, eval_split, baseline, decision, config)
+        compared = None
+        if config.pretrained_model:
+            target_only = input_dict.get(TARGET_ONLY_MODEL_KEY)
+            compared = fine_tuning.compare(
+                headline,
+                config.pretrained_model,
+                _serving_folder(target_only[0]) if target_only else None,
+                config.max_clips,
+            )
+        document = evaluation.metrics_document(headline, eval_split, baseline, decision, compared)
         logging.info(
             "Scored %d of %d expected %s. %s",
             document["num_scored"],
@@ -101,20 +114,25 @@ class Executor(base_executor.BaseExecutor):
             )
             if fileio.exists(path):
                 training_log = io_utils.read_string_file(path)
+        pictures = split_files(
+            input_dict.get(ANNOTATED_CLIPS_KEY if annotated else CLIPS_KEY) or [],
+            records.EVAL_SPLIT,
+        )
         io_utils.write_string_file(
-            os.path.join(folder, REPORT_FILE), report.render(document, headline, training_log)
+            os.path.join(folder, REPORT_FILE),
+            report.render(document, headline, pictures, training_log),
         )
         _bless(
             artifact_utils.get_single_instance(output_dict[BLESSING_KEY]), model_artifact, decision
         )
 
 
-def clip_files(examples: list[types.Artifact], split: str) -> Sequence[str]:
+def split_files(examples: list[types.Artifact], split: str) -> Sequence[str]:
     """Returns the TFRecord shards of a split, in order.
 
     Args:
-      examples: `Examples` artifacts with clip records; one without clips in the split has no such
-        split.
+      examples: `Examples` artifacts with clip or feature records; one without clips in the split
+        has no such split.
       split: name of the split.
     """
     uris = [
@@ -129,6 +147,25 @@ def clip_files(examples: list[types.Artifact], split: str) -> Sequence[str]:
         for name in sorted(fileio.listdir(uri))
         if name.endswith(".tfrecord")
     ]
+
+
+def _clip_source(
+    input_dict: dict[str, list[types.Artifact]],
+    features_key: str,
+    clips_key: str,
+    config: EvaluatorConfig,
+) -> ClipSource | None:
+    """Returns the eval split of the features, without them of the clips, without both None."""
+    if input_dict.get(features_key):
+        return FeatureClips(split_files(input_dict[features_key], records.EVAL_SPLIT))
+    if input_dict.get(clips_key):
+        files = split_files(input_dict[clips_key], records.EVAL_SPLIT)
+        return FrameClips.from_config(files, config)
+    return None
+
+
+def _serving_folder(model: types.Artifact) -> str:
+    return path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
 
 
 def _bless(artifact: types.Artifact, model: types.Artifact, decision: blessing.Decision) -> None:

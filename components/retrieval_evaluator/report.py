@@ -15,8 +15,10 @@ from matplotlib import rc_context, ticker
 from matplotlib.figure import Figure
 from PIL import Image
 
-from components.retrieval_evaluator import embedding, metrics
+from components.retrieval_evaluator import metrics
+from components.retrieval_evaluator.clips import Clip
 from components.retrieval_evaluator.evaluation import Evaluation
+from components.retrieval_evaluator.stored_frames import read_frames
 
 NUM_QUERIES = 12
 NUM_RETRIEVED = 5
@@ -38,14 +40,14 @@ class Retrieved:
       position: its place in the list, from 1; among equal scores, as stored.
       score: its dot product with the query.
       right: whether it is the query's own clip.
-      sheet: its contact sheet as a data: URI.
+      sheet: its contact sheet as a data: URI, or None where no frames of it are stored.
     """
 
-    clip: embedding.Clip
+    clip: Clip
     position: int
     score: float
     right: bool
-    sheet: str
+    sheet: str | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Query:
       own: its own clip, where that is not among the first.
     """
 
-    clip: embedding.Clip
+    clip: Clip
     rank: float
     top: Sequence[Retrieved]
     own: Retrieved | None
@@ -74,7 +76,7 @@ class Curve:
     image: str
 
 
-def choose_queries(ranks: np.ndarray, clips: Sequence[embedding.Clip], count: int) -> list[int]:
+def choose_queries(ranks: np.ndarray, clips: Sequence[Clip], count: int) -> list[int]:
     """Chooses queries from the best found to the worst, without anybody's hand.
 
     The queries are sorted by rank, equal ranks by a hash of the clip, and taken at evenly spaced
@@ -216,11 +218,12 @@ def _draw(drawn: Mapping[str, tuple[Sequence[float], Sequence[float]]], from_zer
     return _data_uri("image/svg+xml", image.getvalue())
 
 
-def example_queries(evaluation: Evaluation) -> list[Query]:
+def example_queries(evaluation: Evaluation, pictures: Sequence[str]) -> list[Query]:
     """Returns a dozen queries with their first clips and the contact sheets.
 
     Args:
-      evaluation: the evaluation to show; the frames of these clips are read again.
+      evaluation: the evaluation to show.
+      pictures: TFRecord shards of clip records, in which the frames of these clips are looked for.
     """
     ranks = evaluation.text_ranks.ranks
     clips = evaluation.clips
@@ -229,7 +232,7 @@ def example_queries(evaluation: Evaluation) -> list[Query]:
     orders = np.argsort(-scores, axis=1, kind="stable")
     tops = orders[:, :NUM_RETRIEVED]
     shown = sorted({*chosen, *tops.ravel().tolist()})
-    frames = embedding.read_frames(evaluation.files, [clips[index] for index in shown])
+    frames = read_frames(pictures, [clips[index] for index in shown])
     sheets = {
         clip: _data_uri("image/jpeg", contact_sheet(images)) for clip, images in frames.items()
     }
@@ -240,7 +243,7 @@ def example_queries(evaluation: Evaluation) -> list[Query]:
             position=position,
             score=float(scores[row, index]),
             right=index == chosen[row],
-            sheet=sheets[clips[index]],
+            sheet=sheets.get(clips[index]),
         )
 
     queries = []
@@ -253,12 +256,18 @@ def example_queries(evaluation: Evaluation) -> list[Query]:
     return queries
 
 
-def render(document: Mapping[str, Any], evaluation: Evaluation, training_log: str = "") -> str:
+def render(
+    document: Mapping[str, Any],
+    evaluation: Evaluation,
+    pictures: Sequence[str],
+    training_log: str = "",
+) -> str:
     """Returns the report.
 
     Args:
       document: the content of metrics.json.
       evaluation: the headline evaluation.
+      pictures: TFRecord shards of clip records that may hold the clips' frames; may be empty.
       training_log: the trainer's training.jsonl, or an empty string.
     """
     environment = jinja2.Environment(
@@ -271,10 +280,13 @@ def render(document: Mapping[str, Any], evaluation: Evaluation, training_log: st
     environment.filters["percent"] = lambda share: f"{100 * share:.1f}"
     environment.filters["number"] = lambda value: f"{value:,.1f}".removesuffix(".0")
     environment.filters["clock"] = _clock
+    queries = example_queries(evaluation, pictures)
+    shown = [found for query in queries for found in (*query.top, query.own) if found]
     return environment.get_template("report.html.j2").render(
         document=document,
         recalls=metrics.RECALL_NAMES,
-        queries=example_queries(evaluation),
+        queries=queries,
+        any_unpictured=any(found.sheet is None for found in shown),
         curves=training_curves(training_log),
     )
 

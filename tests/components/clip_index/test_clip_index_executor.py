@@ -72,11 +72,46 @@ def test_every_clip_of_every_split_is_found_by_its_caption(run, colour_world, tm
     np.testing.assert_allclose(hit.score, 1.5, atol=0.02)
 
 
+def test_clips_of_features_are_found_by_their_caption(colour_world, tmp_path):
+    pushed = colour_world.write_feature_model(tmp_path / "hub" / "1")
+    model = _artifact(standard_artifacts.PushedModel, tmp_path / "pushed")
+    model.set_int_custom_property("pushed", 1)
+    model.set_string_custom_property("pushed_destination", pushed)
+    captions = colour_world.captions
+    colour_world.write_features(tmp_path / "features" / "Split-train", captions[:5])
+    colour_world.write_features(tmp_path / "annotated" / "Split-eval", captions[5:])
+    inputs = {
+        "features": [_examples(tmp_path / "features", ["train"])],
+        "annotated_features": [_examples(tmp_path / "annotated", ["eval"])],
+        "pushed_model": [model],
+    }
+    folder = _artifact(artifacts.ClipIndex, tmp_path / "index")
+    executor.Executor().Do(inputs, {"index": [folder]}, {"sampling": "{}"})
+    index = search.ClipIndex.load(tmp_path / "index")
+    assert [clip.split for clip in index.clips] == ["train"] * 5 + ["annotated"] * 3
+    query = search.embed_query(pushed, captions)
+    hits = [index.search(embedding, k=1)[0] for embedding in query.embeddings]
+    assert [hit.caption for hit in hits] == list(captions)
+    np.testing.assert_allclose([hit.score for hit in hits], 1.0, atol=1e-6)
+
+
 def test_nothing_pushed_gives_an_empty_index_that_says_so(run):
     folder = run(pushed="")
     assert sorted(path.name for path in folder.iterdir()) == ["clips.jsonl", "model.json"]
     with pytest.raises(search.ClipIndexError, match="no model was pushed by this run"):
         search.ClipIndex.load(folder)
+
+
+def test_component_reads_features_instead_of_clips():
+    examples = types.Channel(type=standard_artifacts.Examples)
+    pushed = types.Channel(type=standard_artifacts.PushedModel)
+    generator = component.ClipIndexGen(
+        clips=examples, pushed_model=pushed, annotated_clips=examples, features=examples
+    )
+    assert set(generator.inputs) == {"features", "pushed_model"}
+    assert generator.exec_properties["sampling"] == "{}"
+    with pytest.raises(ValueError, match="needs clips or features"):
+        component.ClipIndexGen(clips=None, pushed_model=pushed)
 
 
 def test_component_keeps_only_the_sampling_for_its_cache_key():

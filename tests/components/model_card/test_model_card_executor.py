@@ -9,6 +9,7 @@ from tfx.types import standard_artifacts
 
 from components import artifacts
 from components.model_card import card, component, executor
+from models.description import ModelDescription
 
 _METRICS = {
     "text_to_video": {"R@1": 0.25, "R@5": 0.5, "R@10": 0.75, "median_rank": 4.0, "num_ties": 3},
@@ -41,8 +42,25 @@ def _artifact(kind, uri):
     return artifact
 
 
-def _card(metrics=_METRICS, ledger=_LEDGER, settings=_SETTINGS):
-    return card.render("acme", "howto", settings, metrics, ledger)
+_GATED = ModelDescription(
+    "gated",
+    {"embedding_size": 4096},
+    [{"name": "2d", "rate": 1.0, "size": 2048}, {"name": "3d", "rate": 1.5, "size": 2048}],
+    ["cut"],
+)
+_FINE_TUNED = {
+    **_METRICS,
+    "pretrained_model": "gated, version 17",
+    "fine_tuning": [
+        {"name": "random", **_METRICS["random"]},
+        {"name": "pre-trained only", "error": "/data/hub/17 does not load"},
+        {"name": "pre-trained and fine-tuned", **_METRICS["text_to_video"]},
+    ],
+}
+
+
+def _card(metrics=_METRICS, ledger=_LEDGER, settings=_SETTINGS, description=None):
+    return card.render("acme", "howto", settings, metrics, ledger, description)
 
 
 def test_the_card_holds_metrics_with_the_random_row_and_the_protocol():
@@ -68,9 +86,17 @@ def test_the_card_holds_data_and_settings_but_no_path():
     assert "float32 [B, 64]" in text
 
 
-def test_tables_are_whole():
+def test_a_pushed_model_among_the_settings_keeps_its_name():
+    text = _card(settings={"features": {"source": "hub:/data/hub/acme/s3d/17"}})
+    assert "| source | s3d, version 17 |" in text
+    assert "/data" not in text
+
+
+@pytest.mark.parametrize("description", [None, _GATED])
+@pytest.mark.parametrize("metrics", [_METRICS, _FINE_TUNED])
+def test_tables_are_whole(description, metrics):
     # A blank line inside a table would end it.
-    for block in _card().split("\n\n"):
+    for block in _card(metrics, description=description).split("\n\n"):
         lines = [line for line in block.splitlines() if line.startswith("|")]
         if lines:
             assert len({line.count("|") for line in lines}) == 1, block
@@ -90,7 +116,50 @@ def test_a_card_without_ledger_and_settings_says_so():
     text = _card(ledger=None, settings={})
     assert "No ledger of the data was given." in text
     assert "No settings were given." in text
-    assert "float32 [B, D]" in text
+    assert "float32 [B, E]" in text
+
+
+def test_a_gated_model_is_described_as_what_it_is():
+    settings = {**_SETTINGS, "training": {"negatives": "sampled"}, "features": {"rate_2d": 1.0}}
+    text = _card(settings=settings, description=_GATED)
+    assert "max-margin ranking loss" in text
+    assert "half of them from the same video" in text
+    assert 'signatures["video"](features=tf.zeros([1, 4096]))' in text
+    assert "| `video` | `features` float32 [B, 4096], see below | `video_embedding`" in text
+    assert "both have length 1, so it is the cosine" in text
+    assert "| 3d | 1.5 | 2048 |" in text
+    assert "| Features | |\n|---|---|\n| rate 2d | 1.0 |" in text
+    for other in ("S3D", "MIL-NCE", "images", "not normalised", "mixed_5c"):
+        assert other not in text
+    settings["training"]["negatives"] = "other_videos"
+    assert "all of them from other videos" in _card(settings=settings, description=_GATED)
+
+
+def test_a_milnce_model_is_described_as_what_it_is():
+    for text in (_card(), _card(description=ModelDescription("milnce", {}, None, ["cut"]))):
+        assert "S3D" in text
+        assert "trained from narrated videos alone" in text
+        assert "they are not normalised" in text
+        for other in ("gated", "max-margin", "cosine", "Training started from"):
+            assert other not in text
+
+
+def test_a_fine_tuned_model_names_its_origin_and_shows_the_rows():
+    text = _card(_FINE_TUNED, description=_GATED)
+    assert "started from the weights of gated, version 17 and went on" in text
+    assert "narrated videos alone" not in text
+    assert "| random | 0.5 % | 2.5 % | 5.0 % | 100.5 |" in text
+    assert "| pre-trained only | could not be scored | | | |" in text
+    assert "| pre-trained and fine-tuned | 25.0 % | 50.0 % | 75.0 % | 4.0 |" in text
+    assert "/data" not in text
+
+
+def test_annotated_clips_are_not_called_narration():
+    text = _card(settings={"ingest": {"annotations": "/data/youcook.csv"}}, description=_GATED)
+    assert "It was trained on annotated clips." in text
+    assert "The clips are the segments of the annotations" in text
+    assert "Narration is weak supervision" not in text
+    assert "| annotations | youcook.csv |" in text
 
 
 @pytest.mark.parametrize("with_ledger", [True, False])
@@ -125,6 +194,25 @@ def test_the_pusher_pushes_the_card_with_a_model_that_loads(colour_world, tmp_pa
     embedding = loaded.signatures["text"](words=tf.constant(["red"]))["text_embedding"]
     assert embedding.numpy().tolist() == [[1.0, -1.0, -1.0]]
     assert not (tmp_path / "trained" / "Format-Serving" / "MODEL_CARD.md").exists()
+
+
+def test_the_kind_is_read_from_the_models_own_description(colour_world, tmp_path):
+    colour_world.write_feature_model(tmp_path / "trained" / "Format-Serving")
+    evaluation = _artifact(artifacts.RetrievalEvaluation, tmp_path / "evaluation")
+    (tmp_path / "evaluation" / "metrics.json").write_text(json.dumps(_METRICS))
+    executor.Executor().Do(
+        {
+            "trained_model": [_artifact(standard_artifacts.Model, tmp_path / "trained")],
+            "evaluation": [evaluation],
+        },
+        {"model": [_artifact(standard_artifacts.Model, tmp_path / "model")]},
+        {"publisher": "acme", "model_name": "howto", "settings": "{}"},
+    )
+    serving = tmp_path / "model" / "Format-Serving"
+    text = (serving / "MODEL_CARD.md").read_text()
+    assert "features=tf.zeros([1, 3])" in text
+    assert "`video_embedding` float32 [B, 3]" in text
+    assert (serving / "assets.extra" / "howto100m.json").exists()
 
 
 def test_component_takes_and_gives_a_model():

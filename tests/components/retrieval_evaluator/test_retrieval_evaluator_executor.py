@@ -3,14 +3,14 @@ import json
 import re
 
 import pytest
-import tensorflow as tf
 from tfx import types
 from tfx.components.util import model_utils
 from tfx.types import artifact_utils, standard_artifacts
 
 from components import artifacts
-from components.retrieval_evaluator import component, embedding, executor
+from components.retrieval_evaluator import component, executor
 from components.retrieval_evaluator.config import EvaluatorConfig
+from components.retrieval_evaluator.text_video_model import ModelError
 
 _CONFIG = EvaluatorConfig(
     num_frames=4, frame_rate=2.0, image_size=16, num_windows=3, batch_size=4, recall_name="R@1"
@@ -44,7 +44,7 @@ def run(tmp_path, model):
             "blessing": [_artifact(standard_artifacts.ModelBlessing, tmp_path / "blessing")],
         }
         executor.Executor().Do(
-            {"model": [model], **{name: [artifact] for name, artifact in inputs.items()}},
+            {name: [artifact] for name, artifact in {"model": model, **inputs}.items()},
             outputs,
             {"config": json.dumps(dataclasses.asdict(config))},
         )
@@ -207,36 +207,176 @@ def test_too_few_clips(run, colour_world, tmp_path, number):
         run(clips=_examples(tmp_path / "clips"))
 
 
-def test_embeddings_that_are_not_finite_are_an_error(colour_world, tmp_path):
-    path = colour_world.write_model(tmp_path / "model", bias=float("nan"))
-    files = colour_world.write_clips(tmp_path / "clips", colour_world.captions)
-    with pytest.raises(embedding.ModelError, match="not finite"):
-        embedding.embed_clips(
-            embedding.TextVideoModel(path),
-            files,
-            num_frames=4,
-            frame_rate=2.0,
-            image_size=16,
-            num_windows=1,
-            batch_size=2,
-        )
+@pytest.fixture
+def feature_model(colour_world, tmp_path):
+    colour_world.write_feature_model(tmp_path / "gated" / "Format-Serving")
+    return _artifact(standard_artifacts.Model, tmp_path / "gated")
 
 
-def test_a_model_without_the_signatures(tmp_path):
-    tf.saved_model.save(tf.Module(), str(tmp_path / "empty"))
-    with pytest.raises(embedding.ModelError, match="no signature text or video"):
-        embedding.TextVideoModel(str(tmp_path / "empty"))
+def test_a_model_of_features_is_scored_on_features(run, feature_model, colour_world, tmp_path):
+    # The first and the last caption change places: rank 8 of 8, as they are opposite.
+    said = list(colour_world.captions)
+    said[0], said[7] = said[7], said[0]
+    colour_world.write_features(tmp_path / "features" / "Split-eval", colour_world.captions, said)
+    document, report, blessing = run(
+        model=feature_model, features=_examples(tmp_path / "features", ["eval"])
+    )
+    assert document["text_to_video"]["R@1"] == 6 / 8
+    assert document["video_to_text"]["R@5"] == 6 / 8
+    assert (document["num_expected"], document["num_scored"]) == (8, 8)
+    assert document["clip_set"] == "clips of the eval split"
+    assert document["protocol"]["score"].startswith("cosine")
+    assert document["protocol"]["features"][1] == {"name": "3d", "rate": 1.5, "size": 1}
+    assert "num_frames" not in document["protocol"]
+    assert model_utils.is_model_blessed(blessing)
+    assert "3d (1 at 1.5 a second)" in report
+    # Without clip records there are no pictures; the two wrong ones show their own clip too.
+    assert report.count('class="tile"') == 8 * 5 + 2
+    assert "<img" not in report
 
 
-def test_records_are_counted_without_reading_them(colour_world, tmp_path):
-    first, second = colour_world.write_clips(tmp_path, colour_world.captions[:7])
-    assert embedding.count_records(first) == 4
-    assert embedding.count_records(second) == 3
-    data = (tmp_path / "clips-00000-of-00002.tfrecord").read_bytes()
-    for cut in (7, 100):
-        (tmp_path / "cut").write_bytes(data[:-cut])
-        with pytest.raises(ValueError, match="ends within its record 3"):
-            embedding.count_records(str(tmp_path / "cut"))
+def test_frames_of_the_clip_records_only_illustrate(run, feature_model, colour_world, tmp_path):
+    captions = colour_world.captions
+    colour_world.write_features(tmp_path / "features" / "Split-eval", captions)
+    # Of the clips of v0, v1 and v2 the first five have frames, in records of another order.
+    colour_world.write_clips(tmp_path / "clips" / "Split-eval", captions[:5])
+    document, report, _ = run(
+        model=feature_model,
+        clips=_examples(tmp_path / "clips"),
+        features=_examples(tmp_path / "features"),
+    )
+    assert document["num_scored"] == 8
+    assert document["text_to_video"]["R@1"] == 1.0
+    pictures, tiles = report.count('<img src="data:image/jpeg'), report.count('class="tile"')
+    assert pictures + tiles == 8 * 5
+    assert pictures > 0
+    assert tiles > 0
+
+
+def test_clip_records_without_frames_give_no_pictures(run, feature_model, colour_world, tmp_path):
+    captions = colour_world.captions
+    colour_world.write_features(tmp_path / "features" / "Split-eval", captions)
+    colour_world.write_clips(tmp_path / "clips" / "Split-eval", captions, with_frames=False)
+    document, report, _ = run(
+        model=feature_model,
+        clips=_examples(tmp_path / "clips"),
+        features=_examples(tmp_path / "features"),
+    )
+    assert document["text_to_video"]["R@1"] == 1.0
+    assert report.count('class="tile"') == 8 * 5
+    assert "<img" not in report
+
+
+def test_annotated_features_give_the_headline_and_its_pictures(
+    run, feature_model, colour_world, tmp_path
+):
+    captions = colour_world.captions
+    for kind, write in (
+        ("features", colour_world.write_features),
+        ("clips", colour_world.write_clips),
+    ):
+        write(tmp_path / kind / "Split-eval", captions[:3], captions[7:4:-1])
+        write(tmp_path / f"annotated_{kind}" / "Split-eval", captions)
+    document, report, _ = run(
+        model=feature_model,
+        **{
+            name: _examples(tmp_path / name)
+            for name in ("features", "clips", "annotated_features", "annotated_clips")
+        },
+    )
+    assert document["clip_set"] == "annotated clips"
+    assert document["text_to_video"]["R@1"] == 1.0
+    assert document["eval_split"]["text_to_video"]["R@1"] == 0.0
+    assert document["eval_split"]["num_scored"] == 3
+    assert report.count('<img src="data:image/jpeg') == 8 * 5
+
+
+def test_the_wrong_kind_of_model_is_one_clear_error(run, colour_world, tmp_path):
+    colour_world.write_features(tmp_path / "features" / "Split-eval", colour_world.captions)
+    with pytest.raises(ModelError, match="takes images, not features"):
+        run(features=_examples(tmp_path / "features"))
+
+
+def test_fine_tuning_has_its_four_rows(run, feature_model, colour_world, tmp_path):
+    captions = list(colour_world.captions)
+    said = [captions[7], *captions[1:7], captions[0]]
+    colour_world.write_features(tmp_path / "features" / "Split-eval", captions, said)
+    # Turned round, a model finds but the two wrong captions; so did the one that was pre-trained.
+    pretrained = colour_world.write_feature_model(tmp_path / "acme" / "gated" / "17", sign=-1.0)
+    target_only = _artifact(standard_artifacts.Model, tmp_path / "target")
+    colour_world.write_feature_model(tmp_path / "target" / "Format-Serving")
+    config = dataclasses.replace(_CONFIG, pretrained_model=pretrained)
+    inputs = {"model": feature_model, "features": _examples(tmp_path / "features")}
+    document, report, _ = run(config, target_only_model=target_only, **inputs)
+    assert [(row["name"], row["R@1"]) for row in document["fine_tuning"]] == [
+        ("random", 1 / 8),
+        ("trained on the target only", 6 / 8),
+        ("pre-trained only", 2 / 8),
+        ("pre-trained and fine-tuned", 6 / 8),
+    ]
+    assert document["fine_tuning"][3] == {
+        "name": "pre-trained and fine-tuned",
+        **document["text_to_video"],
+    }
+    assert document["pretrained_model"] == "gated, version 17"
+    assert "Fine-tuning from gated, version 17" in report
+    assert "Pre-trained only" in report
+    document, report, _ = run(config, **inputs)
+    assert [row["name"] for row in document["fine_tuning"]] == [
+        "random",
+        "pre-trained only",
+        "pre-trained and fine-tuned",
+    ]
+
+
+def test_a_pretrained_model_that_cannot_be_scored_is_a_row_with_the_error(
+    run, feature_model, colour_world, tmp_path
+):
+    colour_world.write_features(tmp_path / "features" / "Split-eval", colour_world.captions)
+    config = dataclasses.replace(
+        _CONFIG, pretrained_model=colour_world.write_model(tmp_path / "frames")
+    )
+    document, report, blessing = run(
+        config, model=feature_model, features=_examples(tmp_path / "features")
+    )
+    row = document["fine_tuning"][1]
+    assert set(row) == {"name", "error"}
+    assert "takes images, not features" in row["error"]
+    assert document["pretrained_model"] == "frames"
+    assert "could not be scored: the signature video" in report
+    assert model_utils.is_model_blessed(blessing)
+
+
+def test_without_fine_tuning_there_is_no_such_table(run, colour_world, tmp_path):
+    colour_world.write_clips(tmp_path / "clips" / "Split-eval", colour_world.captions)
+    document, report, _ = run(clips=_examples(tmp_path / "clips"))
+    assert "fine_tuning" not in document
+    assert "fine-tuning" not in report
+
+
+def test_component_refuses_inputs_that_do_not_go_together():
+    examples = types.Channel(type=standard_artifacts.Examples)
+    model = types.Channel(type=standard_artifacts.Model)
+    for inputs, message in (
+        ({}, "needs clips or features"),
+        ({"features": examples, "annotated_clips": examples}, "annotated_features together"),
+        ({"clips": examples, "annotated_features": examples}, "annotated_features together"),
+        ({"clips": examples, "target_only_model": model}, "evaluation.pretrained_model"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            component.RetrievalEvaluator(model=model, config=_CONFIG, **inputs)
+
+
+def test_component_takes_features_in_place_of_clips():
+    examples = types.Channel(type=standard_artifacts.Examples)
+    model = types.Channel(type=standard_artifacts.Model)
+    evaluator = component.RetrievalEvaluator(
+        model=model,
+        features=examples,
+        target_only_model=model,
+        config=dataclasses.replace(_CONFIG, pretrained_model="hub/1"),
+    )
+    assert set(evaluator.inputs) == {"model", "features", "target_only_model"}
 
 
 def test_component_wires_its_channels():

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.retrieval_evaluator import blessing, embedding, evaluation, report
+from components.retrieval_evaluator import blessing, evaluation, report, stored_frames
+from components.retrieval_evaluator.clips import Clip
 from components.retrieval_evaluator.config import EvaluatorConfig
+from components.retrieval_evaluator.frame_clips import FrameClips
+from components.retrieval_evaluator.text_video_model import TextVideoModel
 
 _CONFIG = EvaluatorConfig(
     num_frames=4, frame_rate=2.0, image_size=16, num_windows=1, batch_size=4, recall_name="R@1"
@@ -37,7 +40,7 @@ class _Page(html.parser.HTMLParser):
 
 def _clips(count):
     return [
-        embedding.Clip(f"v{index}", f"caption {index}", index, index + 1.0, index, index + 5.0, "")
+        Clip(f"v{index}", f"caption {index}", index, index + 1.0, index, index + 5.0, "")
         for index in range(count)
     ]
 
@@ -49,15 +52,16 @@ def scored(colour_world, tmp_path_factory):
     # The first and the last clip bear each other's captions: rank 8 of 8 for both.
     said = [captions[7] + " <script>x</script>", *captions[1:7], captions[0]]
     files = colour_world.write_clips(folder / "clips", captions, said)
-    model = embedding.TextVideoModel(colour_world.write_model(folder / "model"))
-    return evaluation.evaluate(model, files, "annotated clips", _CONFIG)
+    model = TextVideoModel(colour_world.write_model(folder / "model"))
+    return evaluation.evaluate(model, FrameClips.from_config(files, _CONFIG), "annotated clips")
 
 
-def _render(scored, training_log="", baseline=None):
+def _render(scored, training_log="", baseline=None, compared=None, pictures=None):
+    pictures = scored.source.files if pictures is None else pictures
     summary = scored.summary()
     decision = blessing.decide(summary["text_to_video"], summary["random"], baseline, _CONFIG)
-    document = evaluation.metrics_document(scored, None, baseline, decision, _CONFIG)
-    return report.render(json.loads(json.dumps(document)), scored, training_log)
+    document = evaluation.metrics_document(scored, None, baseline, decision, compared)
+    return report.render(json.loads(json.dumps(document)), scored, pictures, training_log)
 
 
 def test_queries_are_spread_over_the_ranks_and_not_over_the_files():
@@ -111,7 +115,7 @@ def test_a_training_log_is_read_up_to_a_line_cut_short():
 
 
 def test_example_queries_mark_the_right_clip(scored):
-    queries = report.example_queries(scored)
+    queries = report.example_queries(scored, scored.source.files)
     assert len(queries) == 8
     assert [query.rank for query in queries] == [1.0] * 6 + [8.0] * 2
     for query in queries[:6]:
@@ -126,7 +130,7 @@ def test_example_queries_mark_the_right_clip(scored):
 
 
 def test_sheets_show_the_frames_of_their_clip(scored, colour_world):
-    for query in report.example_queries(scored):
+    for query in report.example_queries(scored, scored.source.files):
         for found in query.top:
             shown = colour_world.captions[round(found.clip.clip_start / 10)]
             sheet = base64.b64decode(found.sheet.removeprefix("data:image/jpeg;base64,"))
@@ -161,7 +165,7 @@ def test_the_report_shows_table_random_row_and_baseline(scored):
     assert "50.0&thinsp;%" in text
     assert "8 of 8 expected annotated clips were scored" in text
     assert text.count("✓ right, rank 8") == 2
-    assert evaluation.protocol_in_words(_CONFIG)[:60] in text
+    assert evaluation.protocol_in_words(scored.source)[:60] in text
 
 
 def test_a_report_without_training_log_and_baseline_has_no_such_sections(scored):
@@ -170,10 +174,38 @@ def test_a_report_without_training_log_and_baseline_has_no_such_sections(scored)
     assert "Last pushed" not in text
 
 
+def test_a_clip_without_frames_shows_its_caption_and_time_once(scored):
+    text = _render(scored, pictures=[])
+    page = _Page(text)
+    assert "img" not in page.tags
+    assert text.count('class="tile"') == 8 * 5 + 2
+    assert "shows its caption and its time instead" in re.sub(r"\s+", " ", text)
+    (card,) = re.findall(
+        r'<li class="card right">(?:(?!</li>).)*red paint(?:(?!</li>).)*</li>', text, re.DOTALL
+    )
+    assert card.count("red paint") == 1
+    assert card.count("0:40.0–0:45.0") == 1
+    assert "instead" not in _render(scored)
+
+
+def test_a_report_shows_what_fine_tuning_gave(scored):
+    text_to_video = scored.summary()["text_to_video"]
+    rows = [
+        {"name": "pre-trained only", "error": "no <model>"},
+        {"name": "pre-trained and fine-tuned", **text_to_video},
+    ]
+    compared = {"pretrained_model": "gated, version 17", "fine_tuning": rows}
+    text = _render(scored, compared=compared)
+    assert "What fine-tuning gave" in text
+    assert "could not be scored: no &lt;model&gt;" in text
+    assert "Pre-trained and fine-tuned" in text
+    assert "What fine-tuning gave" not in _render(scored)
+
+
 def test_a_clip_whose_frames_are_read_again_is_the_same(scored):
     wanted = [scored.clips[6], scored.clips[1]]
-    frames = embedding.read_frames(scored.files, wanted)
+    frames = stored_frames.read_frames(scored.source.files, wanted)
     assert set(frames) == set(wanted)
     assert [len(images) for images in frames.values()] == [10, 10]
     other = dataclasses.replace(wanted[0], caption="never said")
-    assert embedding.read_frames(scored.files, [other]) == {}
+    assert stored_frames.read_frames(scored.source.files, [other]) == {}

@@ -1,0 +1,147 @@
+"""The two towers of a SavedModel, for evaluation and index."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from models import description
+
+_DESCRIPTION_FILE = os.path.join("assets.extra", "howto100m.json")
+_TEXT_BATCH = 256
+
+
+class ModelError(ValueError):
+    """A folder holds no model with the signatures `video` and `text`, or the model fails."""
+
+
+class TextVideoModel:
+    """The two towers of a SavedModel.
+
+    The signature `text` takes `words`, string [B], and gives `text_embedding`. What the signature
+    `video` takes tells the two kinds of model apart: `images`, float32 [B, T, H, W, 3] in [0, 1],
+    as of the public module deepmind/mil-nce/s3d/1, or `features`, float32 [B, D], the pooled frozen
+    features of clips. It gives `video_embedding`.
+
+    Attributes:
+      path: the model's folder.
+      features: the streams whose features the model was trained on, with `name`, `rate` and `size`
+        each; None where the model takes images or does not tell.
+    """
+
+    def __init__(self, path: str):
+        """Loads a SavedModel.
+
+        Args:
+          path: its folder.
+
+        Raises:
+          ModelError: there is none, it is damaged, or it lacks a signature.
+        """
+        try:
+            self._model = tf.saved_model.load(path)
+        except Exception as error:  # A damaged model fails in whatever its reader trips over.
+            raise ModelError(f"{path} is not a SavedModel that loads: {_line(error)}") from error
+        missing = {"video", "text"} - set(self._model.signatures)
+        if missing:
+            raise ModelError(f"the model {path} has no signature {' or '.join(sorted(missing))}")
+        self.path = path
+        self.features = _described_features(path)
+
+    def embed_video(self, windows: np.ndarray) -> np.ndarray:
+        """Returns the embeddings of windows of frames.
+
+        Args:
+          windows: uint8 [B, T, H, W, 3].
+
+        Returns:
+          float32 [B, E].
+
+        Raises:
+          ModelError: the model takes no frames or fails, or its embeddings are not finite.
+        """
+        images = tf.cast(windows, tf.float32) / 255.0
+        return self._call("video", "video_embedding", images=images)
+
+    def embed_features(self, features: np.ndarray) -> np.ndarray:
+        """Returns the embeddings of clips of which frozen networks have seen the frames.
+
+        Args:
+          features: float32 [B, D], see `models.clip_features.pool_clip`.
+
+        Returns:
+          float32 [B, E].
+
+        Raises:
+          ModelError: the model takes no features of this size or fails, or its embeddings are not
+            finite.
+        """
+        return self._call("video", "video_embedding", features=tf.constant(features, tf.float32))
+
+    def embed_text(self, texts: Sequence[str]) -> np.ndarray:
+        """Returns the embeddings of sentences.
+
+        Args:
+          texts: B sentences, at least one.
+
+        Returns:
+          float32 [B, E].
+
+        Raises:
+          ModelError: the model fails, or its embeddings are not finite.
+        """
+        return np.concatenate(
+            [
+                self._call(
+                    "text",
+                    "text_embedding",
+                    words=tf.constant(texts[start : start + _TEXT_BATCH], tf.string),
+                )
+                for start in range(0, len(texts), _TEXT_BATCH)
+            ]
+        )
+
+    def _call(self, signature: str, output: str, **arguments: tf.Tensor) -> np.ndarray:
+        function = self._model.signatures[signature]
+        expected = function.structured_input_signature[1]
+        if set(expected) != set(arguments):
+            raise ModelError(
+                f"the signature {signature} of the model {self.path} takes "
+                f"{' and '.join(sorted(expected))}, not {' and '.join(sorted(arguments))}: it is "
+                "another kind of model"
+            )
+        for name, spec in expected.items():
+            if not spec.shape.is_compatible_with(arguments[name].shape):
+                raise ModelError(
+                    f"the signature {signature} of the model {self.path} takes {name} of shape "
+                    f"{spec.shape}, not {arguments[name].shape}"
+                )
+        try:
+            embeddings = function(**arguments)[output]
+        except (TypeError, ValueError, KeyError, tf.errors.OpError) as error:
+            raise ModelError(
+                f"the signature {signature} of the model {self.path} failed: {_line(error)}"
+            ) from error
+        embeddings = tf.cast(embeddings, tf.float32).numpy()
+        if not np.isfinite(embeddings).all():
+            raise ModelError(
+                f"the signature {signature} of the model {self.path} gave embeddings that are not "
+                "finite"
+            )
+        return embeddings
+
+
+def _described_features(path: str) -> Sequence[Mapping[str, Any]] | None:
+    if not tf.io.gfile.exists(os.path.join(path, _DESCRIPTION_FILE)):
+        return None  # Of another maker, or older than the descriptions.
+    try:
+        return description.read_description(path).features
+    except ValueError as error:
+        raise ModelError(f"the model {path} is damaged: {_line(error)}") from error
+
+
+def _line(error: Exception) -> str:
+    """Returns the first line of an error's message, or its type where it has none."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
