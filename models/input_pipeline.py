@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import tensorflow as tf
 
 from models import annotation_fraction
@@ -196,15 +195,9 @@ def _check_positive(**settings: float) -> None:
 def _is_kept(serialized: tf.Tensor, train_fraction: float) -> tf.Tensor:
     """Tells whether a clip's own caption is among the fraction, bool []."""
     clip = records.parse_clip(serialized, 1)
-    kept = tf.numpy_function(
-        lambda video_id, start: np.bool_(
-            annotation_fraction.is_kept(video_id.decode(), float(start), train_fraction)
-        ),
-        [clip[records.VIDEO_ID], clip[records.CAPTION_START][0]],
-        tf.bool,
-        stateful=False,
+    return annotation_fraction.is_kept(
+        clip[records.VIDEO_ID], clip[records.CAPTION_START][0], train_fraction
     )
-    return tf.ensure_shape(kept, [])
 
 
 def _nearest(positions: tf.Tensor) -> tf.Tensor:
