@@ -25,12 +25,14 @@ class ModelDescription:
       features: for each stream of features, in the order of the model's input, its `name`, `rate`
         in rows a second and `size`; None for a model that takes pixels.
       words: the vocabulary, by id from 1.
+      case_sensitive: whether its texts keep their capitals (see `models.tokenizer.WordTable`).
     """
 
     kind: str
     config: Mapping[str, Any]
     features: Sequence[Mapping[str, Any]] | None
     words: Sequence[str]
+    case_sensitive: bool = False
 
 
 def write_description(directory: str | os.PathLike[str], description: ModelDescription) -> None:
@@ -54,6 +56,7 @@ def write_description(directory: str | os.PathLike[str], description: ModelDescr
         "kind": description.kind,
         "config": dict(description.config),
         "features": description.features and [dict(stream) for stream in description.features],
+        "case_sensitive": description.case_sensitive,
     }
     (folder / _DESCRIPTION).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
     lines = "".join(word + "\n" for word in description.words)
@@ -72,7 +75,9 @@ def read_description(directory: str | os.PathLike[str]) -> ModelDescription:
     path = pathlib.Path(directory) / _FOLDER / _DESCRIPTION
     try:
         described = json.loads(path.read_bytes())
-        kind, config, features = (described[key] for key in ("kind", "config", "features"))
+        kind, config, features, case_sensitive = (
+            described[key] for key in ("kind", "config", "features", "case_sensitive")
+        )
     except FileNotFoundError as error:
         raise ValueError(
             f"{os.fspath(directory)} is no model of this project: it has no {_FOLDER}/"
@@ -92,7 +97,7 @@ def read_description(directory: str | os.PathLike[str]) -> ModelDescription:
         raise ValueError(f"{path} cannot be read: {error}; export the model again") from error
     if len(words) < 2 or words.pop() != "" or "" in words:
         raise ValueError(f"{path} is damaged: not one word a line; export the model again")
-    return ModelDescription(kind, config, features, words)
+    return ModelDescription(kind, config, features, words, bool(case_sensitive))
 
 
 def _are_streams(features: Any) -> bool:

@@ -101,12 +101,14 @@ class CaptionLayer(layers.Layer):
         self.words.build((None, self.embedding.output_dim))
 
     def call(self, word_ids: Any) -> Any:
-        """Pools int [B, L], where 0 pads, to float [B, C]."""
+        """Pools int [B, L], where 0 pads, to float32 [B, C]."""
         # A batch has far fewer distinct words than words: each goes through the layer once.
         counts = ops.bincount(ops.reshape(word_ids, (-1,)), minlength=self.embedding.input_dim)
         occurs = counts > 0
         position = ops.cumsum(ops.cast(occurs, "int32")) - 1
         words = self.words(self.embedding(ops.nonzero(occurs)[0]))
+        # The gradients of a frequent word's many occurrences are summed: bfloat16 would lose them.
+        words = ops.cast(words, "float32")
         # ReLU after the maximum is the same as before it, on fewer numbers.
         return ops.relu(ops.max(ops.take(words, ops.take(position, word_ids), axis=0), axis=1))
 

@@ -1,5 +1,6 @@
 """`run_fn` of the MIL-NCE road: S3D and the text tower, end to end from pixels and narration."""
 
+import dataclasses
 import hashlib
 import json
 import pathlib
@@ -130,7 +131,11 @@ def run_fn(fn_args: fn_args_utils.FnArgs) -> None:
         run_directory.mkdir(parents=True, exist_ok=True)
         shutil.copy(checkpoints / training.LOG_NAME, run_directory / training.LOG_NAME)
         export.export_text_video_model(
-            model, fn_args.serving_model_dir, words, max_words=model_config.max_words
+            model,
+            fn_args.serving_model_dir,
+            words,
+            max_words=model_config.max_words,
+            config=dataclasses.asdict(model_config),
         )
     finally:
         keras.config.set_dtype_policy(previous_policy)

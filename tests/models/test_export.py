@@ -6,8 +6,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_hub as hub
 
-from models.export import export_text_video_model
+from models.description import ModelDescription, read_description
+from models.export import export_gated_model, export_text_video_model
+from models.gated import GatedTextVideoModel
 from models.milnce import TextVideoModel
 from models.s3d import S3D
 from models.text_tower import TextTower
@@ -15,6 +18,8 @@ from models.tokenizer import WordTable
 
 WORDS = ["cut", "the", "paper", "crème"]
 MAX_WORDS = 4
+CONFIG = {"width": 0.125, "stem": "space_to_depth"}
+STREAMS = [{"name": "2d", "rate": 1.0, "size": 4}, {"name": "3d", "rate": 1.5, "size": 3}]
 SENTENCES = ["Cut the paper", "now the CRÈME, please", "", "paper paper paper paper cut"]
 
 # What a user's program does, in a process that knows nothing of this project.
@@ -93,7 +98,7 @@ def model():
 @pytest.fixture(scope="module")
 def exported(model, tmp_path_factory):
     directory = tmp_path_factory.mktemp("export") / "model"
-    export_text_video_model(model, directory, WORDS, MAX_WORDS)
+    export_text_video_model(model, directory, WORDS, MAX_WORDS, CONFIG)
     return directory
 
 
@@ -155,7 +160,7 @@ def test_serving_uses_the_stored_statistics(served, exported):
 
 def test_model_in_mixed_bfloat16_serves_float32(tmp_path):
     model = make_model("mixed_bfloat16")
-    export_text_video_model(model, tmp_path / "model", WORDS, MAX_WORDS)
+    export_text_video_model(model, tmp_path / "model", WORDS, MAX_WORDS, CONFIG)
     loaded = tf.saved_model.load(str(tmp_path / "model"))
     outputs = loaded.signatures["video"](tf.constant(clips()))
     expected = model.video_tower(clips(), training=False)
@@ -172,5 +177,77 @@ def test_model_in_mixed_bfloat16_serves_float32(tmp_path):
 
 def test_foreign_vocabulary_is_refused(model, tmp_path):
     with pytest.raises(ValueError, match="has 3 words, but the text tower has vectors for 4"):
-        export_text_video_model(model, tmp_path / "model", WORDS[:3], MAX_WORDS)
+        export_text_video_model(model, tmp_path / "model", WORDS[:3], MAX_WORDS, CONFIG)
+    assert not (tmp_path / "model").exists()
+
+
+def test_folder_describes_the_model(exported):
+    assert read_description(exported) == ModelDescription("milnce", CONFIG, None, WORDS)
+    assert json.loads((exported / "assets.extra" / "howto100m.json").read_text()) == {
+        "kind": "milnce",
+        "config": CONFIG,
+        "features": None,
+        "case_sensitive": False,
+    }
+
+
+def make_gated(policy: str = "float32") -> GatedTextVideoModel:
+    """Makes a small gated model whose biases are not zero."""
+    rng = np.random.default_rng(3)
+    vectors = np.concatenate([np.zeros((1, 8)), rng.normal(size=(len(WORDS), 8))])
+    gated = GatedTextVideoModel(7, vectors, caption_size=16, embedding_size=6, dtype=policy)
+    gated.build()
+    for weight in gated.trainable_weights:
+        weight.assign(rng.normal(size=weight.shape))
+    return gated
+
+
+@pytest.mark.parametrize(("policy", "tolerance"), [("float32", 1e-6), ("mixed_bfloat16", 0.03)])
+def test_gated_model_serves_both_signatures(policy, tolerance, tmp_path):
+    gated = make_gated(policy)
+    export_gated_model(gated, tmp_path / "model", WORDS, MAX_WORDS, STREAMS)
+    loaded = hub.load(str(tmp_path / "model"))
+    features = np.random.default_rng(4).normal(size=(5, 7)).astype(np.float32)
+    video = loaded.signatures["video"](features=tf.constant(features))
+    text = loaded.signatures["text"](words=tf.constant(SENTENCES))
+    assert list(video) == ["video_embedding"]
+    assert list(text) == ["text_embedding"]
+    video, text = video["video_embedding"], text["text_embedding"]
+    assert (video.shape, video.dtype) == ((5, 6), tf.float32)
+    assert (text.shape, text.dtype) == ((4, 6), tf.float32)
+    for embeddings in (video, text):
+        np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1.0, rtol=1e-6)
+
+    np.testing.assert_allclose(video, gated.embed_video(features), atol=tolerance)
+    word_ids = np.array([[1, 2, 3, 0], [2, 4, 0, 0], [0, 0, 0, 0], [3, 3, 3, 3]])
+    np.testing.assert_allclose(text, gated.embed_text(word_ids), atol=tolerance)
+    default = loaded.signatures["serving_default"](tf.constant(features))["video_embedding"]
+    np.testing.assert_array_equal(default, video)
+    np.testing.assert_array_equal(hub.KerasLayer(loaded)(features), video)
+    empty = loaded.signatures["text"](tf.constant([], tf.string))["text_embedding"]
+    assert empty.shape == (0, 6)
+
+
+def test_gated_folder_describes_the_model(tmp_path):
+    export_gated_model(make_gated(), tmp_path / "model", WORDS, MAX_WORDS, STREAMS)
+    config = {"embedding_size": 6, "caption_size": 16, "max_words": MAX_WORDS}
+    expected = ModelDescription("gated", config, STREAMS, WORDS)
+    assert read_description(tmp_path / "model") == expected
+
+
+def test_gated_model_can_keep_capitals(tmp_path):
+    words = ["Cut", "cut", "THE", "the"]
+    export_gated_model(make_gated(), tmp_path / "model", words, 2, STREAMS, case_sensitive=True)
+    text = hub.load(str(tmp_path / "model")).signatures["text"]
+    embeddings = text(tf.constant(["Cut THE", "cut the"]))["text_embedding"]
+    expected = make_gated().embed_text(np.array([[1, 3], [2, 4]]))
+    np.testing.assert_allclose(embeddings, expected, atol=1e-6)
+    assert read_description(tmp_path / "model").case_sensitive
+
+
+def test_features_or_words_of_another_gated_model_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="have 4 values together, but the model takes 7"):
+        export_gated_model(make_gated(), tmp_path / "model", WORDS, MAX_WORDS, STREAMS[:1])
+    with pytest.raises(ValueError, match="has 2 words, but the text tower has vectors for 4"):
+        export_gated_model(make_gated(), tmp_path / "model", WORDS[:2], MAX_WORDS, STREAMS)
     assert not (tmp_path / "model").exists()
