@@ -1,0 +1,1 @@
+"""Public weights of the papers' models, brought in from other frameworks."""
