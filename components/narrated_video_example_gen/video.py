@@ -25,6 +25,8 @@ from PIL import Image
 MIN_SIDE = 16
 # How far the container's duration may exceed the end of the picture (sound often lasts longer).
 END_TOLERANCE_SECONDS = 1.0
+# A sample this close to the end of the picture is none: containers round times to milliseconds.
+_ROUNDING = fractions.Fraction(2, 1000)
 
 # FFmpeg also reads playlists and scripts, which may name other files and hosts. Only containers
 # are opened, and only as the one file that they are.
@@ -113,6 +115,19 @@ class Clip:
     frames: Sequence[bytes]
 
 
+@dataclasses.dataclass(frozen=True)
+class Sampling:
+    """A way to sample a whole video.
+
+    Attributes:
+      frame_rate: samples for each second.
+      short_side: pixels of the shorter side, to which each frame is scaled up or down.
+    """
+
+    frame_rate: float
+    short_side: int
+
+
 class Video:
     """One open video file. Use `open_video`.
 
@@ -176,7 +191,7 @@ class Video:
         Raises:
           VideoError: the video breaks off; all clips before that have been yielded.
         """
-        rate = fractions.Fraction(frame_rate).limit_denominator(100_000)
+        rate = _exact_rate(frame_rate)
         encode = functools.partial(
             _encode,
             size=_scaled_size(*self._stored_size, short_side),
@@ -190,31 +205,75 @@ class Video:
             )
         )
         open_windows: list[_OpenWindow] = []
-        shown: _Frame | None = None
+        for shown in self._shown():
+            # The sample at the very end counts, as containers round the end of the picture up.
+            stop = (
+                math.floor(shown.end * rate) + 1 if shown.is_last else math.ceil(shown.end * rate)
+            )
+            yield from _show(shown.picture, stop, waiting, open_windows, encode)
+            if not shown.is_last and not waiting and not open_windows:
+                return
+        for window in open_windows:
+            if window.frames:
+                yield window.clip(min(window.window.end, float(shown.end)))
+
+    def frames(self, samplings: Sequence[Sampling]) -> Iterator[tuple[int, np.ndarray]]:
+        """Decodes the video once and yields all samples of the whole of it, as RGB.
+
+        Samples lie at the times n / `frame_rate`, n = 0, 1, ..., before the end of the picture, and
+        show what they show in `clips`. Held is one frame. It can be called once.
+
+        Args:
+          samplings: the ways to sample; all share the one decoding.
+
+        Yields:
+          Position of the sampling and its next sample, uint8 [H, W, 3]; samples of one sampling in
+          time order, without gaps. A frame that several samples show is one array.
+
+        Raises:
+          VideoError: the video breaks off; all samples before that have been yielded.
+        """
+        rates = [_exact_rate(sampling.frame_rate) for sampling in samplings]
+        sizes = [
+            _scaled_size(*self._stored_size, sampling.short_side, enlarge=True)
+            for sampling in samplings
+        ]
+        counts = [0] * len(samplings)
+        # A damaged time stamp must not ask for years of samples.
+        limit = fractions.Fraction(self.info.duration + END_TOLERANCE_SECONDS)
+        for shown in self._shown():
+            end = min(shown.end - _ROUNDING if shown.is_last else shown.end, limit)
+            for position, rate in enumerate(rates):
+                missing = math.ceil(end * rate) - counts[position]
+                if missing > 0:
+                    counts[position] += missing
+                    rgb = _rgb(shown.picture, sizes[position], self._orientation)
+                    for _ in range(missing):
+                        yield position, rgb
+
+    def _shown(self) -> Iterator["_Shown"]:
+        """Yields each frame with the time at which the next one takes its place.
+
+        Raises:
+          VideoError: the video breaks off or has one frame.
+        """
+        waiting: _Frame | None = None
         num_frames = 0
         for frame in self._frames:
             num_frames += 1
-            if shown is not None:
-                stop = math.ceil(frame.time * rate)
-                yield from _show(shown.picture, stop, waiting, open_windows, encode)
-                if not waiting and not open_windows:
-                    return
-            shown = frame
+            if waiting is not None:
+                yield _Shown(waiting.picture, frame.time, False)
+            waiting = frame
         if num_frames == 1:
             raise VideoError("one_frame", "the video has one frame, so nothing moves")
-        end = shown.time + shown.duration
-        # The sample at the very end counts, as containers round the end of the picture up.
-        stop = math.floor(end * rate) + 1
-        yield from _show(shown.picture, stop, waiting, open_windows, encode)
+        end = waiting.time + waiting.duration
+        yield _Shown(waiting.picture, end, True)
         if float(end) < self.info.duration - END_TOLERANCE_SECONDS:
             raise VideoError(
                 "truncated",
                 f"the picture ends at {float(end):.1f} s, but the file promises "
                 f"{self.info.duration:.1f} s",
             )
-        for window in open_windows:
-            if window.frames:
-                yield window.clip(min(window.window.end, float(end)))
 
 
 @contextlib.contextmanager
@@ -253,6 +312,15 @@ class _Frame:
     picture: av.VideoFrame
     time: fractions.Fraction
     duration: fractions.Fraction
+
+
+@dataclasses.dataclass(frozen=True)
+class _Shown:
+    """A decoded frame and the time until which it is shown; for the last, the picture's end."""
+
+    picture: av.VideoFrame
+    end: fractions.Fraction
+    is_last: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -325,14 +393,19 @@ def _show(
 def _encode(
     picture: av.VideoFrame, size: tuple[int, int], orientation: _Orientation, quality: int
 ) -> bytes:
+    buffer = io.BytesIO()
+    rgb = _rgb(picture, size, orientation)
+    Image.fromarray(rgb).save(buffer, "JPEG", quality=quality, subsampling="4:2:0")
+    return buffer.getvalue()
+
+
+def _rgb(picture: av.VideoFrame, size: tuple[int, int], orientation: _Orientation) -> np.ndarray:
+    """Returns the displayed picture, uint8 [H, W, 3]; `size` is that of the stored one."""
     try:
         scaled = picture.reformat(*size, format="rgb24", interpolation="BICUBIC")
     except (av.error.FFmpegError, ValueError) as error:
         raise VideoError("corrupt", f"a frame cannot be converted: {error}") from error
-    rgb = np.ascontiguousarray(orientation.apply(scaled.to_ndarray()))
-    buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, "JPEG", quality=quality, subsampling="4:2:0")
-    return buffer.getvalue()
+    return np.ascontiguousarray(orientation.apply(scaled.to_ndarray()))
 
 
 def _open(path: str) -> av.container.InputContainer:
@@ -467,6 +540,14 @@ def _square_pixels(
     return max(1, round(picture.width * aspect_ratio)), picture.height
 
 
-def _scaled_size(width: int, height: int, short_side: int) -> tuple[int, int]:
-    scale = min(1.0, short_side / min(width, height))
+def _exact_rate(frame_rate: float) -> fractions.Fraction:
+    return fractions.Fraction(frame_rate).limit_denominator(100_000)
+
+
+def _scaled_size(
+    width: int, height: int, short_side: int, enlarge: bool = False
+) -> tuple[int, int]:
+    scale = short_side / min(width, height)
+    if not enlarge:
+        scale = min(1.0, scale)
     return round(width * scale), round(height * scale)

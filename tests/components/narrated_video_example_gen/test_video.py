@@ -1,4 +1,5 @@
 import collections
+import dataclasses
 import fractions
 import json
 
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 
 from components.narrated_video_example_gen import video
-from components.narrated_video_example_gen.video import VideoError, Window
+from components.narrated_video_example_gen.video import Sampling, VideoError, Window
 
 
 def read_clips(path, windows, frame_rate=10.0, short_side=256, quality=95):
@@ -161,6 +162,83 @@ def test_pixels_that_are_not_square_are_stretched(tmp_path, write_video, decode_
         assert (opened.info.width, opened.info.height) == (96, 48)
         (clip,) = opened.clips([Window(0, 0.0, 0.1)], 10.0, 24, 95)
     assert decode_jpeg(clip.frames[0]).shape == (24, 48, 3)
+
+
+def read_samples(path, samplings):
+    samples = [[] for _ in samplings]
+    with video.open_video(str(path)) as opened:
+        for position, frame in opened.frames(samplings):
+            samples[position].append(frame)
+    return samples
+
+
+def numbers_of(samples):
+    # Scaling makes every grey darker, by less than 2.
+    return [round((frame.mean() - 19) / 3.5) for frame in samples]
+
+
+def test_one_decoding_gives_samples_at_several_rates_and_sizes(tmp_path, write_video, monkeypatch):
+    decoded = []
+    frame_of = video._Frame
+    monkeypatch.setattr(video, "_Frame", lambda *args: decoded.append(1) or frame_of(*args))
+    path = write_video(tmp_path / "v.mp4", [n / 20 for n in range(40)])
+    samplings = [Sampling(1.0, 24), Sampling(10.0, 96), Sampling(40.0, 48)]
+    slow, usual, fast = read_samples(path, samplings)
+    assert len(decoded) == 40
+    assert numbers_of(slow) == [0, 20]
+    assert numbers_of(usual) == list(range(0, 40, 2))
+    assert numbers_of(fast) == [number // 2 for number in range(80)]
+    # Scaled down, up and not at all; a frame that is shown twice is scaled once.
+    shapes = [samples[0].shape for samples in (slow, usual, fast)]
+    assert shapes == [(24, 32, 3), (96, 128, 3), (48, 64, 3)]
+    assert fast[0] is fast[1]
+    assert slow[0].dtype == np.uint8
+
+
+def test_samples_show_what_clips_show(tmp_path, write_video, frame_numbers):
+    times = [0.2, 0.25, 0.31, 0.32, 0.70, 1.0, 1.25]
+    path = write_video(tmp_path / "v.mkv", times, sound_seconds=1.3)
+    (samples,) = read_samples(path, [Sampling(10.0, 48)])
+    (clip,) = read_clips(path, [Window(0, 0.0, 1.25)])
+    assert numbers_of(samples) == frame_numbers(clip.frames)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_end_of_the_picture_has_no_sample_whatever_the_container_rounds(
+    tmp_path, write_video, suffix
+):
+    path = write_video(tmp_path / f"v.{suffix}", at_30_fps(3))
+    slow, fast = read_samples(path, [Sampling(1.0, 48), Sampling(24.0, 48)])
+    assert (len(slow), len(fast)) == (3, 72)
+
+
+def test_samples_of_a_truncated_video_end_in_an_error(tmp_path, write_video):
+    path = write_video(
+        tmp_path / "v.mp4", [n / 10 for n in range(60)], options={"movflags": "faststart"}
+    )
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 6 // 10])
+    samples = []
+    with video.open_video(str(path)) as opened, pytest.raises(VideoError) as caught:
+        collect(opened.frames([Sampling(10.0, 48)]), samples)
+    assert caught.value.reason == "truncated"
+    assert 10 < len(samples) < 50
+
+
+def test_time_stamps_far_past_the_duration_ask_for_no_samples(tmp_path, write_video):
+    path = write_video(tmp_path / "v.mp4", [0.0, 0.1, 0.2, 500.0])
+    with video.open_video(str(path)) as opened:
+        # As if the container promised less than its packets say.
+        opened.info = dataclasses.replace(opened.info, duration=2.0)
+        assert sum(1 for _ in opened.frames([Sampling(10.0, 48)])) == 30
+
+
+def test_samples_of_a_turned_video_are_upright(tmp_path, write_video):
+    path = write_video(tmp_path / "v.mp4", at_30_fps(0.5), paint=red_top_left, rotation=90)
+    ((picture, *_),) = read_samples(path, [Sampling(2.0, 24)])
+    assert picture.shape == (32, 24, 3)
+    assert picture[24, 6, 0] > 200
+    assert picture[8, 6, 0] < 50
 
 
 def red_top_left(number, width, height):

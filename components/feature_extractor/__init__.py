@@ -1,0 +1,1 @@
+"""FeatureExtractor: from videos, or folders of features, to one feature record for each video."""

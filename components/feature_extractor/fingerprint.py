@@ -1,0 +1,53 @@
+"""A fingerprint of all files that an extraction reads besides the caption records."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+
+from components.feature_extractor import feature_folder
+from components.feature_extractor.config import FeaturesConfig
+from components.narrated_video_example_gen.config import IngestConfig
+from components.narrated_video_example_gen.fingerprint import input_fingerprint
+from models import hub_folder
+
+
+def features_fingerprint(videos: str, config: FeaturesConfig) -> str:
+    """Returns a hash that changes when a file that the extraction reads appears, goes or changes.
+
+    Files are known by path, size and time of last change. Subtitles beside the videos count as
+    well, which does not matter: the captions that come from them are an input of the extraction.
+
+    Args:
+      videos: a folder of videos, a manifest CSV, or empty.
+      config: the settings, which name weights, a model or a folder of features.
+
+    Raises:
+      ManifestError: the videos cannot be listed.
+      ValueError: there is no such model, or no features in the folder.
+    """
+    digest = hashlib.sha256()
+    if videos:
+        ingest_config = IngestConfig(store_frames=not config.folder)
+        digest.update(input_fingerprint(videos, ingest_config).encode())
+    for path in _files(config):
+        try:
+            status = os.stat(path)
+            line = f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n"
+        except OSError:
+            line = f"{path}\0missing\n"
+        digest.update(line.encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def _files(config: FeaturesConfig) -> Iterator[str]:
+    if config.hub_path:
+        folder = hub_folder.version_folder(config.hub_path)
+        yield folder
+        for name in ("saved_model.pb", "variables/variables.index"):
+            yield os.path.join(folder, name)
+    elif config.folder:
+        for files in feature_folder.find_features(config.folder).values():
+            yield from sorted(files.values())
+    else:
+        yield config.weights_2d
+        yield config.weights_3d
