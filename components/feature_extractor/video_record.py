@@ -124,9 +124,20 @@ def video_record(
       streams: its features.
       search_rank: rank in the search results of its task, from 1; 0 if unknown.
     """
+    duration = known_duration(video, streams)
+    if not video.duration:
+        # The ingest knew no duration, so that a caption of the whole video has no end of its own.
+        captions = [
+            dataclasses.replace(
+                caption,
+                end=max(caption.start, min(caption.end, duration)),
+                clip_end=max(caption.clip_start, min(caption.clip_end, duration)),
+            )
+            for caption in captions
+        ]
     return VideoFeatures(
         video_id=video.video_id,
-        duration=known_duration(video, streams),
+        duration=duration,
         streams=streams,
         captions=[caption.text for caption in captions],
         caption_starts=[caption.start for caption in captions],

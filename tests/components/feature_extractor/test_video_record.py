@@ -95,3 +95,11 @@ def test_computed_values_must_be_numbers():
     with pytest.raises(video_record.UnusableError) as caught:
         video_record.check_finite([stream("3d", 1.0, 2), bad])
     assert caught.value.reason == "not_finite"
+
+
+@pytest.mark.parametrize(("duration", "end"), [(0.0, 10.0), (12.0, 1e6)])
+def test_caption_without_an_end_ends_with_the_features_where_no_duration_is_known(duration, end):
+    whole = Caption(0.0, 1e6, 0.0, 1e6, "x")
+    video = CaptionedVideo("v", duration, "", (whole,))
+    record = video_record.video_record(video, [whole], [stream("2d", 1.0, 10)], 0)
+    assert list(record.caption_ends) == list(record.clip_ends) == [end]
