@@ -33,6 +33,10 @@ demo: setup ## Make sample videos, run the pipeline on them, search with the pus
 benchmark-demo: setup ## Time the demo and watch its memory; writes benchmarks/demo.json.
 	$(RUN)/python benchmarks/demo.py
 
+.PHONY: benchmark-gated-step
+benchmark-gated-step: setup $(TORCH_READY) ## Time a step of the gated model beside PyTorch.
+	$(RUN)/python benchmarks/gated_step.py --torch-python $(TORCH_VENV)/bin/python
+
 .PHONY: test
 test: setup ## Run the tests.
 	$(RUN)/python -m pytest
