@@ -99,6 +99,16 @@ class Checkpoints(keras.callbacks.Callback):
         self.manager.save(checkpoint_number=epoch + 1)
 
 
+def finished_epochs(directory: pathlib.Path) -> int:
+    """Returns after how many epochs the last checkpoint of `Checkpoints` was saved; 0 without one.
+
+    Args:
+      directory: where the checkpoints lie.
+    """
+    path = tf.train.latest_checkpoint(str(directory))
+    return int(path.rpartition("-")[2]) if path else 0
+
+
 class StopOnNaN(keras.callbacks.Callback):
     """Ends the training with an error as soon as the loss is not a finite number."""
 

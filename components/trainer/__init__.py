@@ -1,1 +1,1 @@
-"""The Trainer: a joint text-video embedding from clip records and word vectors."""
+"""The Trainer: a joint text-video embedding from clip or feature records and word vectors."""

@@ -1,10 +1,7 @@
 """`run_fn` of the MIL-NCE road: S3D and the text tower, end to end from pixels and narration."""
 
 import dataclasses
-import hashlib
-import json
 import pathlib
-import shutil
 
 import keras
 import numpy as np
@@ -12,6 +9,7 @@ import tensorflow as tf
 from tfx.components.trainer import fn_args_utils
 
 from components.trainer import config as config_lib
+from components.trainer import run, starting_point
 from components.word_vectors import store
 from models import export, input_pipeline, milnce, s3d, text_tower, tokenizer, training
 
@@ -52,21 +50,9 @@ def build_model(
                 training_config.decay_factor,
             )
         ),
-        # XLA on a CPU was measured to be several times slower than oneDNN.
-        jit_compile="auto" if tf.config.list_physical_devices("GPU") else False,
+        jit_compile=run.jit_compile(),
     )
     return joint
-
-
-def _fingerprint(fn_args: fn_args_utils.FnArgs) -> str:
-    """Returns a short name for everything that a checkpoint depends on."""
-    settings = {k: v for k, v in fn_args.custom_config.items() if k != "checkpoint_directory"}
-    described = json.dumps([settings, fn_args.train_files, fn_args.eval_files], sort_keys=True)
-    return hashlib.sha256(described.encode()).hexdigest()[:16]
-
-
-def _holds_a_batch(dataset: tf.data.Dataset) -> bool:
-    return next(iter(dataset.take(1)), None) is not None
 
 
 def run_fn(fn_args: fn_args_utils.FnArgs) -> None:
@@ -74,52 +60,67 @@ def run_fn(fn_args: fn_args_utils.FnArgs) -> None:
 
     Args:
       fn_args: with `custom_config` holding `model` and `training` (the fields of `ModelConfig` and
-        `TrainingConfig`), `checkpoint_directory` and `word_vectors_uri`.
+        `TrainingConfig`), `checkpoint_directory`, `init_from` (folder of a pushed MIL-NCE model to
+        start from, whose settings, words and word vectors replace the given ones, or an empty
+        string) and `word_vectors_uri`.
 
     Raises:
-      ValueError: the train split holds less than one batch.
+      ValueError: the train split holds less than one batch, or the pushed model is of another kind.
       FloatingPointError: the loss became NaN or infinite.
     """
     settings = fn_args.custom_config
-    model_config = config_lib.ModelConfig(**settings["model"])
     config = config_lib.TrainingConfig(**settings["training"])
     words, vectors = store.load(pathlib.Path(settings["word_vectors_uri"]))
-    table = tokenizer.WordTable(words, model_config.max_words)
-    previous_policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16" if config.mixed_bfloat16 else "float32")
-    try:
+    start = starting_point.find(
+        config_lib.ModelConfig(**settings["model"]), words, vectors, settings.get("init_from", "")
+    )
+    max_words = start.config.max_words
+    table = tokenizer.WordTable(start.words, max_words, start.case_sensitive)
+    checkpoints = pathlib.Path(settings["checkpoint_directory"]) / run.checkpoints_name(
+        settings, fn_args.train_files, fn_args.eval_files
+    )
+    run_directory = pathlib.Path(fn_args.model_run_dir)
+
+    def batches(files: list[str], **options) -> tf.data.Dataset:
+        return input_pipeline.training_dataset(
+            files,
+            batch_size=config.batch_size,
+            num_candidates=config.num_candidates,
+            num_frames=config.num_frames,
+            frame_rate=config.frame_rate,
+            image_size=config.image_size,
+            word_table=table,
+            seed=config.seed,
+            **options,
+        )
+
+    with run.dtype_policy(config.mixed_bfloat16):
         keras.utils.set_random_seed(config.seed)
-        model = build_model(model_config, config, vectors)
-        checkpoints = pathlib.Path(settings["checkpoint_directory"]) / _fingerprint(fn_args)
-
-        def batches(files: list[str], **options) -> tf.data.Dataset:
-            return input_pipeline.training_dataset(
-                files,
-                batch_size=config.batch_size,
-                num_candidates=config.num_candidates,
-                num_frames=config.num_frames,
-                frame_rate=config.frame_rate,
-                image_size=config.image_size,
-                word_table=table,
-                seed=config.seed,
-                **options,
-            )
-
-        if not _holds_a_batch(batches(fn_args.train_files, shuffle_buffer=1, repeat=False)):
+        model = build_model(start.config, config, start.word_vectors())
+        start.restore(model)
+        fraction = config.train_fraction
+        if not run.holds_a_batch(
+            batches(fn_args.train_files, shuffle_buffer=1, repeat=False, train_fraction=fraction)
+        ):
             raise ValueError(
-                f"the train split holds fewer clips than one batch of {config.batch_size}; add "
+                f"the train split holds fewer clips than one batch of {config.batch_size}"
+                f"{f' with training.train_fraction={fraction}' if fraction < 1 else ''}; add "
                 f"videos or lower training.batch_size"
             )
         validation = None
         validates = config.validation_batches and fn_args.eval_files
-        if validates and _holds_a_batch(
+        if validates and run.holds_a_batch(
             batches(fn_args.eval_files, shuffle_buffer=1, repeat=False)
         ):
             validation = batches(fn_args.eval_files, shuffle_buffer=config.batch_size, repeat=True)
-        run_directory = pathlib.Path(fn_args.model_run_dir)
         training.fit(
             model,
-            batches(fn_args.train_files, shuffle_buffer=config.shuffle_buffer, repeat=True),
+            batches(
+                fn_args.train_files,
+                shuffle_buffer=config.shuffle_buffer,
+                repeat=True,
+                train_fraction=fraction,
+            ),
             steps=config.steps,
             steps_per_epoch=min(config.steps_per_epoch, config.steps),
             batch_size=config.batch_size,
@@ -128,14 +129,11 @@ def run_fn(fn_args: fn_args_utils.FnArgs) -> None:
             validation_data=validation,
             validation_steps=config.validation_batches if validation is not None else None,
         )
-        run_directory.mkdir(parents=True, exist_ok=True)
-        shutil.copy(checkpoints / training.LOG_NAME, run_directory / training.LOG_NAME)
+        run.keep_log(checkpoints, run_directory)
         export.export_text_video_model(
             model,
             fn_args.serving_model_dir,
-            words,
-            max_words=model_config.max_words,
-            config=dataclasses.asdict(model_config),
+            start.words,
+            max_words=max_words,
+            config=dataclasses.asdict(start.config),
         )
-    finally:
-        keras.config.set_dtype_policy(previous_policy)

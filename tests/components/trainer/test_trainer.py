@@ -11,12 +11,13 @@ import pytest
 import tensorflow as tf
 from tfx.components.trainer import fn_args_utils
 from tfx.proto import trainer_pb2
-from tfx.types import artifact_utils, standard_artifacts, standard_component_specs
+from tfx.types import artifact_utils, channel_utils, standard_artifacts, standard_component_specs
 from tfx.utils import json_utils, proto_utils
 
 from components import artifacts
-from components.trainer import config, executor, milnce
+from components.trainer import component, config, executor, milnce
 from components.word_vectors import store
+from models import description, export
 from schemas import records
 
 _WORDS = ["red", "blue"]
@@ -91,9 +92,13 @@ def fn_args(clips, tmp_path):
     return make
 
 
+def _log(folder):
+    return [json.loads(line) for line in (folder / "run" / "training.jsonl").open()]
+
+
 def test_run_fn_trains_logs_and_exports(fn_args, tmp_path):
     milnce.run_fn(fn_args())
-    log = [json.loads(line) for line in (tmp_path / "run" / "training.jsonl").open()]
+    log = _log(tmp_path)
     assert [line["step"] for line in log] == [1, 2]
     # Two clips, and the text tower starts near 0: the loss starts near log(2B - 1) = log 3.
     assert log[0]["loss"] == pytest.approx(np.log(3.0), abs=0.3)
@@ -109,8 +114,8 @@ def test_run_fn_without_an_eval_split_trains_without_validation(fn_args, tmp_pat
     arguments = fn_args(steps=1)
     arguments.eval_files = []
     milnce.run_fn(arguments)
-    (line,) = (tmp_path / "run" / "training.jsonl").read_text().splitlines()
-    assert "eval_loss" not in json.loads(line)
+    (line,) = _log(tmp_path)
+    assert "eval_loss" not in line
 
 
 def test_other_settings_get_other_checkpoints(fn_args, tmp_path):
@@ -123,6 +128,83 @@ def test_other_settings_get_other_checkpoints(fn_args, tmp_path):
 def test_less_than_a_batch_is_one_clear_error(fn_args):
     with pytest.raises(ValueError, match="fewer clips than one batch of 3; add videos or lower"):
         milnce.run_fn(fn_args(batch_size=3))
+
+
+def test_too_small_a_fraction_is_one_clear_error(fn_args):
+    message = r"fewer clips than one batch of 2 with training\.train_fraction=1e-06; add videos"
+    with pytest.raises(ValueError, match=message):
+        milnce.run_fn(fn_args(train_fraction=1e-6))
+
+
+def test_init_from_starts_at_the_pushed_model(fn_args, tmp_path, monkeypatch):
+    pushed = milnce.build_model(_MODEL, _TRAINING, np.eye(3, 2, k=-1, dtype=np.float32))
+    settings = dataclasses.asdict(_MODEL)
+    export.export_text_video_model(pushed, tmp_path / "pushed", _WORDS, 4, config=settings)
+    # Its settings and words take the place of these.
+    arguments = fn_args()
+    store.save(tmp_path / "words", ["green"], np.ones((1, 2), np.float32))
+    arguments.custom_config["model"] = {**settings, "embedding_size": 4, "max_words": 2}
+    arguments.custom_config["init_from"] = str(tmp_path / "pushed")
+
+    def fit(model, data, *, checkpoint_directory, **_):
+        word_ids = next(iter(data))["word_ids"].numpy()[:, 0]
+        np.testing.assert_array_equal(np.sort(word_ids, axis=0), [[1, 0, 0, 0], [2, 0, 0, 0]])
+        for weight, saved in zip(model.weights, pushed.weights, strict=True):
+            np.testing.assert_array_equal(weight, saved)
+        checkpoint_directory.mkdir(parents=True)
+        (checkpoint_directory / "training.jsonl").touch()
+
+    exported = {}
+    monkeypatch.setattr(milnce.training, "fit", fit)
+    monkeypatch.setattr(
+        milnce.export,
+        "export_text_video_model",
+        lambda model, directory, words, **options: exported.update(words=words, **options),
+    )
+    milnce.run_fn(arguments)
+    assert exported == {"words": _WORDS, "max_words": 4, "config": settings}
+
+
+def test_a_pushed_model_of_another_kind_is_refused(fn_args, tmp_path):
+    streams = [{"name": "2d", "rate": 1.0, "size": 4}]
+    described = description.ModelDescription("gated", {}, streams, _WORDS)
+    description.write_description(tmp_path / "pushed", described)
+    (tmp_path / "pushed" / "saved_model.pb").touch()
+    arguments = fn_args()
+    arguments.custom_config["init_from"] = str(tmp_path / "pushed")
+    with pytest.raises(ValueError, match="pushed is a gated model; the preset trains milnce"):
+        milnce.run_fn(arguments)
+
+
+def _trainer(clips, **options) -> component.TextVideoTrainer:
+    return component.TextVideoTrainer(
+        clips=channel_utils.as_channel([clips]),
+        word_vectors=channel_utils.as_channel([artifacts.WordVectors()]),
+        model=_MODEL,
+        training=_TRAINING,
+        checkpoint_directory="checkpoints",
+        **options,
+    )
+
+
+def test_another_pushed_model_in_the_same_folder_is_no_cache_hit(clips, tmp_path):
+    def settings():
+        trainer = _trainer(clips, init_from=str(tmp_path / "hub"))
+        return json.loads(trainer.exec_properties["custom_config"])
+
+    version = tmp_path / "hub" / "7"
+    version.mkdir(parents=True)
+    (version / "saved_model.pb").write_bytes(b"one")
+    first = settings()
+    assert first["init_from"] == str(version)
+    assert first == settings()
+    (version / "saved_model.pb").write_bytes(b"another")
+    assert first != settings()
+
+
+def test_a_folder_without_a_pushed_model_is_one_clear_error(clips, tmp_path):
+    with pytest.raises(ValueError, match="holds no pushed model"):
+        _trainer(clips, init_from=str(tmp_path))
 
 
 def test_dtype_policy_is_put_back_after_a_failure(fn_args):

@@ -1,0 +1,54 @@
+"""`run_fn` of the HowTo100M road: the gated embedding on frozen features and narration."""
+
+import pathlib
+
+from tfx.components.trainer import fn_args_utils
+
+from components.trainer import gated_training, run, starting_point
+from components.trainer.config import GatedModelConfig, GatedTrainingConfig
+from components.word_vectors import store
+from models import export, feature_pipeline
+
+
+def run_fn(fn_args: fn_args_utils.FnArgs) -> None:
+    """Trains and exports, as the TFX Trainer asks.
+
+    Args:
+      fn_args: with files of feature records, and `custom_config` holding `model` and `training`
+        (the fields of `GatedModelConfig` and `GatedTrainingConfig`), `checkpoint_directory`,
+        `init_from` and `word_vectors_uri`.
+
+    Raises:
+      ValueError: the train split holds less than one batch, or the pushed model of `init_from` is
+        of another kind or was trained on other features.
+      FloatingPointError: the loss became NaN or infinite.
+    """
+    settings = fn_args.custom_config
+    model_config = GatedModelConfig(**settings["model"])
+    init_from = settings.get("init_from", "")
+    words, vectors = store.load(pathlib.Path(settings["word_vectors_uri"]))
+    checkpoints = pathlib.Path(settings["checkpoint_directory"]) / run.checkpoints_name(
+        settings, fn_args.train_files, fn_args.eval_files
+    )
+    run_directory = pathlib.Path(fn_args.model_run_dir)
+    model, known_words = gated_training.train(
+        fn_args.train_files,
+        fn_args.eval_files,
+        words=words,
+        vectors=vectors,
+        model_config=model_config,
+        config=GatedTrainingConfig(**settings["training"]),
+        checkpoint_directory=checkpoints,
+        log_directory=run_directory / "logs",
+        init_from=init_from,
+    )
+    run.keep_log(checkpoints, run_directory)
+    start = starting_point.find(model_config, words, vectors, init_from)
+    export.export_gated_model(
+        model,
+        fn_args.serving_model_dir,
+        known_words,
+        max_words=start.config.max_words,
+        features=feature_pipeline.feature_layout(fn_args.train_files),
+        case_sensitive=start.case_sensitive,
+    )
