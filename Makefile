@@ -37,6 +37,10 @@ benchmark-demo: setup ## Time the demo and watch its memory; writes benchmarks/d
 benchmark-gated-step: setup $(TORCH_READY) ## Time a step of the gated model beside PyTorch.
 	$(RUN)/python benchmarks/gated_step.py --torch-python $(TORCH_VENV)/bin/python
 
+.PHONY: benchmark-extraction-memory
+benchmark-extraction-memory: setup ## Memory of feature extraction, 2 minutes against 2 hours.
+	$(RUN)/python benchmarks/extraction_memory.py
+
 .PHONY: test
 test: setup ## Run the tests.
 	$(RUN)/python -m pytest
