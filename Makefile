@@ -8,11 +8,16 @@ READY := $(VENV)/.ready$(subst /,-,$(PYTHON))
 TORCH_VENV := .venv-torch
 TORCH_READY := $(TORCH_VENV)/.ready
 DEMO := runs/demo
+GATED := runs/demo-gated
+# Two small annotated sets of the sample world, to pre-train and to fine-tune on.
+ANNOTATED := runs/annotated-a
+OTHER := runs/annotated-b
+HUB_FEATURES := hub:$(DEMO)/hub/local/mil-nce-s3d
 BUILDIFIER_VERSION := 8.2.1
 
 .PHONY: help
 help: ## Show the targets.
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-27s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements.lock requirements-uv.lock pyproject.toml tools/setup_venv.sh
 	PYTHON='$(PYTHON)' tools/setup_venv.sh
@@ -28,6 +33,37 @@ demo: setup ## Make sample videos, run the pipeline on them, search with the pus
 	  --test-videos $(DEMO)/data/test/videos --test-annotations $(DEMO)/data/test/annotations.csv
 	$(RUN)/howto100m search --run $(DEMO) \
 	  'cut the red star' 'pour the blue heart' 'rotate the green square'
+
+.PHONY: demo-gated
+demo-gated: demo ## The HowTo100M road on the demo's videos, with the demo's S3D as frozen features.
+	$(RUN)/howto100m run --preset sample-gated --output $(GATED) --videos $(DEMO)/data/videos \
+	  --test-videos $(DEMO)/data/test/videos --test-annotations $(DEMO)/data/test/annotations.csv \
+	  --features $(HUB_FEATURES)
+	$(RUN)/howto100m search --run $(GATED) \
+	  'cut the red star' 'pour the blue heart' 'rotate the green square'
+
+.PHONY: demo-fine-tuning
+demo-fine-tuning: demo-gated ## Fine-tune the pushed gated model on a small annotated set: four rows.
+	$(RUN)/howto100m sample-data --output $(ANNOTATED)/data --videos 0 --test-videos 40 --seed 7
+	$(RUN)/howto100m run --preset sample-gated --output $(ANNOTATED) \
+	  --videos $(ANNOTATED)/data/test/videos --annotations $(ANNOTATED)/data/test/annotations.csv \
+	  --features $(HUB_FEATURES) --init-from $(GATED)/hub/local/howto100m-gated \
+	  --set ingest.eval_fraction=0.5 --set training.videos_per_batch=16 --set training.steps=100
+
+.PHONY: studies
+studies: demo-fine-tuning ## The HowTo100M paper's studies on the sample; writes benchmarks/studies/.
+	$(RUN)/howto100m sample-data --output $(OTHER)/data --videos 0 --test-videos 40 --seed 8
+	$(RUN)/howto100m run --preset sample-gated --output $(OTHER) \
+	  --videos $(OTHER)/data/test/videos --annotations $(OTHER)/data/test/annotations.csv \
+	  --features $(HUB_FEATURES) --set ingest.eval_fraction=0.1 --set training.steps=100
+	$(RUN)/howto100m study size --run $(GATED) --output runs/studies
+	$(RUN)/howto100m study negatives --run $(GATED) --output runs/studies
+	$(RUN)/howto100m study fraction --target $(ANNOTATED) --output runs/studies \
+	  --init-from $(GATED)/hub/local/howto100m-gated
+	$(RUN)/howto100m study pretraining --target $(ANNOTATED) --run $(GATED) --run $(OTHER) \
+	  --output runs/studies
+	mkdir -p benchmarks/studies
+	cp runs/studies/*.md runs/studies/*.json runs/studies/*.png benchmarks/studies/
 
 .PHONY: benchmark-demo
 benchmark-demo: setup ## Time the demo and watch its memory; writes benchmarks/demo.json.
@@ -75,4 +111,4 @@ lock: setup ## Resolve requirements.lock anew from pyproject.toml.
 
 .PHONY: clean
 clean: ## Remove the environment and what builds left; runs/ stays.
-	rm -rf $(VENV) .uv build *.egg-info
+	rm -rf $(VENV) $(TORCH_VENV) .uv build *.egg-info

@@ -63,6 +63,15 @@ def write_description(directory: str | os.PathLike[str], description: ModelDescr
     (folder / _WORDS).write_bytes(lines.encode("utf-8"))
 
 
+def has_description(directory: str | os.PathLike[str]) -> bool:
+    """Tells whether a model has a description; those of other makers have none.
+
+    Args:
+      directory: folder of the SavedModel.
+    """
+    return (pathlib.Path(directory) / _FOLDER / _DESCRIPTION).is_file()
+
+
 def read_description(directory: str | os.PathLike[str]) -> ModelDescription:
     """Reads the description of an exported model.
 

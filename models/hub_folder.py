@@ -7,8 +7,8 @@ def version_folder(path: str) -> str:
     """Returns the folder of a SavedModel, given that or the folder of all its versions.
 
     Args:
-      path: a folder with a `saved_model.pb`, or one whose numbered subfolders are versions, of which
-        the highest is taken; an address such as https://… or gs://… is returned as it is.
+      path: a folder with a `saved_model.pb`, or one whose numbered subfolders are versions: then
+        the highest is taken. An address such as https://… or gs://… is returned as it is.
 
     Raises:
       ValueError: there is no SavedModel.

@@ -1,37 +1,17 @@
 """The command line, `howto100m`. Heavy imports wait until a command needs them."""
 
-import contextlib
 import logging
 import os
 import pathlib
 import sys
 import time
 import warnings
-from collections.abc import Iterator
 
 import click
 
 from pipeline import configs
-
-
-@contextlib.contextmanager
-def _errors_in_one_line(log_path: pathlib.Path | None = None) -> Iterator[None]:
-    """Turns an exception into one clear line and exit status 1; the traceback goes to the log."""
-    try:
-        yield
-    except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
-        raise
-    except Exception as error:
-        message = " ".join(str(error).split())
-        if not message or not isinstance(error, ValueError | RuntimeError | OSError):
-            message = f"{type(error).__name__}: {message}"
-        if log_path is not None and log_path.parent.is_dir():
-            import traceback
-
-            with log_path.open("a") as log:
-                traceback.print_exc(file=log)
-            message += f" (the whole story is in {log_path})"
-        raise click.ClickException(message) from error
+from pipeline.errors import errors_in_one_line
+from pipeline.studies.cli import study
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -64,7 +44,12 @@ _workers_option = click.option(
 
 
 @main.command()
-@_videos_option
+@click.option(
+    "--videos",
+    type=click.Path(exists=True),
+    help="Folder of videos with their subtitles, or a manifest CSV; may be left out where "
+    "--annotations name the videos and --features is a folder.",
+)
 @click.option("--output", type=click.Path(), help="Folder of the run. [default: runs/<videos>]")
 @click.option(
     "--preset",
@@ -75,6 +60,35 @@ _workers_option = click.option(
 )
 @_set_option
 @click.option("--word-vectors", type=click.Path(exists=True), help="A word2vec file.")
+@click.option(
+    "--features",
+    metavar="hub:PATH|DIR",
+    help="Frozen features of a gated preset: mixed_5c of a pushed model, or a folder with one "
+    "subfolder for each stream and one <video id>.npy for each video in it.",
+)
+@click.option(
+    "--init-from",
+    type=click.Path(exists=True),
+    help="A pushed model to start training from. With --annotations the report compares the four "
+    "rows: random, trained on the target only, pre-trained only, pre-trained and fine-tuned.",
+)
+@click.option(
+    "--annotations",
+    metavar="FILE",
+    help="Train and evaluate on annotated captions in place of the narration.",
+)
+@click.option(
+    "--annotation-format",
+    type=click.Choice(["csv", "youcook2", "msrvtt", "lsmdc"]),
+    default="csv",
+    show_default=True,
+    help="The public format of the annotations; csv has video_id,start,end,caption[,split].",
+)
+@click.option(
+    "--train-fraction",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Train on this share of the captions of the train split.",
+)
 @click.option("--test-videos", type=click.Path(exists=True), help="Annotated videos to score on.")
 @click.option(
     "--test-annotations",
@@ -82,20 +96,23 @@ _workers_option = click.option(
     help="Their annotations: a CSV with video_id,start,end,caption.",
 )
 @click.option("--publisher", default="local", show_default=True, help="Hub folder, first level.")
-@click.option(
-    "--model-name", default="mil-nce-s3d", show_default=True, help="Hub folder, second level."
-)
+@click.option("--model-name", help="Hub folder, second level. [default: the preset's]")
 @_workers_option
 def run(
-    videos: str,
+    videos: str | None,
     output: str | None,
     preset: str,
     overrides: tuple[str, ...],
     word_vectors: str | None,
+    features: str | None,
+    init_from: str | None,
+    annotations: str | None,
+    annotation_format: str,
+    train_fraction: float | None,
     test_videos: str | None,
     test_annotations: str | None,
     publisher: str,
-    model_name: str,
+    model_name: str | None,
     workers: int,
 ) -> None:
     """Train, score and push a text-video model from a folder of narrated videos.
@@ -105,27 +122,48 @@ def run(
     a run that was killed goes on from its last checkpoint.
     """
     started = time.monotonic()
+    source = videos or annotations
+    if source is None:
+        raise click.UsageError("give --videos, or --annotations with --features")
     if output is None:
-        output = str(pathlib.Path("runs") / pathlib.Path(videos).resolve().stem)
+        output = str(pathlib.Path("runs") / pathlib.Path(source.split("=")[-1]).resolve().stem)
     if word_vectors:
         overrides = (*overrides, f"words.path={os.path.abspath(word_vectors)}")
+    if features:
+        if configs.PRESETS[preset].features is None:
+            gated = [name for name, settings in configs.PRESETS.items() if settings.features]
+            raise click.UsageError(f"--features is for the presets {', '.join(gated)}")
+        with errors_in_one_line():
+            overrides = (*overrides, f"features.source={configs.absolute_source(features)}")
+    if annotations:
+        overrides = (
+            *overrides,
+            f"ingest.annotations={configs.absolute_annotations(annotations)}",
+            f"ingest.annotation_format={annotation_format}",
+            "ingest.annotation_splits=own",
+        )
+    if not videos:
+        overrides = (*overrides, "ingest.store_frames=false")
+    if train_fraction is not None:
+        overrides = (*overrides, f"training.train_fraction={train_fraction}")
     folder = pathlib.Path(output)
     log_path = folder / "run.log"
-    with _errors_in_one_line(log_path):
+    with errors_in_one_line(log_path):
         options = configs.RunOptions(
-            videos=videos,
+            videos=videos or "",
             output=output,
             preset=preset,
             overrides=overrides,
             test_videos=test_videos or "",
             test_annotations=test_annotations or "",
             publisher=publisher,
-            model_name=model_name,
+            model_name=model_name or "",
             workers=workers,
+            init_from=init_from or "",
         )
         config = options.resolve()
         options.save(folder / "run.json")
-        click.echo(f"howto100m run: {videos} -> {output} (preset {preset})")
+        click.echo(f"howto100m run: {source} -> {output} (preset {preset})")
         from pipeline import console
 
         progress = console.watch(log_path)
@@ -139,29 +177,48 @@ def _print_outcome(config: configs.RunConfig, progress, seconds: float) -> None:
     """Prints what was read, how well text finds video, and where everything is."""
     import json
 
+    from components.feature_extractor import extraction
     from components.narrated_video_example_gen import ledger
+    from pipeline import results
 
+    titles = {"": "", "features_": "features:", "test_": "annotated, to score on:"}
+    titles["test_features_"] = "features of the annotated:"
     folder = pathlib.Path(config.output)
-    click.echo(ledger.format_summary(json.loads((folder / "summary.json").read_text())))
-    if config.test_videos:
-        click.echo("annotated, to score on:")
-        click.echo(ledger.format_summary(json.loads((folder / "test_summary.json").read_text())))
+    for prefix in results.ledgers(config).values():
+        if titles[prefix]:
+            click.echo(titles[prefix])
+        summary = json.loads((folder / f"{prefix}summary.json").read_text())
+        click.echo(ledger.format_summary(summary))
+        if missing := ledger.format_missing(summary) or extraction.format_missing(summary):
+            click.echo(missing)
     metrics = json.loads((folder / "metrics.json").read_text())
-    for name, title in (
-        ("text_to_video", "text to video"),
-        ("video_to_text", "video to text"),
-        ("random", "random"),
-    ):
-        row = metrics[name]
-        click.echo(
-            f"{title:>14}:  R@1 {row['R@1']:.3f}  R@5 {row['R@5']:.3f}  R@10 {row['R@10']:.3f}  "
-            f"median rank {row['median_rank']:g}"
-        )
+    rows = [
+        ("text to video", metrics["text_to_video"]),
+        ("video to text", metrics["video_to_text"]),
+        ("random", metrics["random"]),
+    ]
+    _print_recalls(rows)
+    if metrics.get("fine_tuning"):
+        click.echo("fine-tuning, text to video:")
+        _print_recalls([(row["name"], row) for row in metrics["fine_tuning"]])
     click.echo(metrics["blessing_reason"])
     if not metrics["blessed"]:
         click.echo("Nothing was pushed; --set evaluation.min_recall_margin=-1 takes the bar away.")
     nodes = f"{progress.executed} nodes run, {progress.cached} from cache"
     click.echo(f"{nodes}, {seconds:.0f} s. Look at {os.path.relpath(folder / 'report.html')}.")
+
+
+def _print_recalls(rows: list[tuple[str, dict]]) -> None:
+    """Prints a line for each row of metrics, or why there are none."""
+    width = max(14, *(len(name) for name, _ in rows))
+    for name, row in rows:
+        if row.get("error"):
+            click.echo(f"{name:>{width}}:  {row['error']}")
+            continue
+        click.echo(
+            f"{name:>{width}}:  R@1 {row['R@1']:.3f}  R@5 {row['R@5']:.3f}  "
+            f"R@10 {row['R@10']:.3f}  median rank {row['median_rank']:g}"
+        )
 
 
 @main.command()
@@ -178,7 +235,7 @@ def ingest(
     videos: str, output: str, preset: str | None, overrides: tuple[str, ...], workers: int
 ) -> None:
     """Read videos and subtitles into clips, captions and a ledger: the first stage alone."""
-    with _errors_in_one_line():
+    with errors_in_one_line():
         start = configs.PRESETS[preset] if preset else configs.Preset("")
         settings = configs.with_overrides(start, overrides).ingest
         # Beam passes on its workers' start-up remarks as warnings.
@@ -199,7 +256,7 @@ def captions(file: str) -> None:
 
     The columns are HowTo100M's: start,end,text, in seconds; YouTube's rolling repeats are removed.
     """
-    with _errors_in_one_line():
+    with errors_in_one_line():
         from components.narrated_video_example_gen.subtitles import reader
 
         reader.write_howto100m_csv(reader.read_captions(file), sys.stdout)
@@ -211,7 +268,7 @@ def captions(file: str) -> None:
 @click.option("--top", default=5, show_default=True, help="Clips to show for each query.")
 def search(queries: tuple[str, ...], run_folder: str | None, top: int) -> None:
     """Find the clips of a run that show what each QUERY says, with the run's pushed model."""
-    with _errors_in_one_line():
+    with errors_in_one_line():
         folder = pathlib.Path(run_folder) if run_folder else _newest_run()
         if not (folder / "index").is_dir():
             raise ValueError(f"{folder} holds no index; `howto100m run` makes one when it pushes")
@@ -251,7 +308,7 @@ def sample_data(
     output: str, videos: int | None, test_videos: int | None, seed: int | None, workers: int
 ) -> None:
     """Write narrated how-to videos with rolling subtitles, and annotated test videos."""
-    with _errors_in_one_line():
+    with errors_in_one_line():
         from pipeline.sample_data import config as sample_config
         from pipeline.sample_data import generate
 
@@ -265,3 +322,39 @@ def sample_data(
                 progress=lambda done, _: bar.update(done - bar.pos),
             )
         click.echo(f"sample data is in {output}")
+
+
+@main.command("import-gated")
+@click.option(
+    "--checkpoint",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="The public PyTorch checkpoint, howto100m_pt_model.pth. Needs the extra `torch`.",
+)
+@click.option(
+    "--word-vectors",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="The word2vec file that it was trained with, GoogleNews-vectors-negative300.bin[.gz].",
+)
+@click.option(
+    "--max-words", default=30, show_default=True, help="Words of a sentence that are kept."
+)
+@click.option(
+    "--vocabulary-size", type=int, help="Keep only the first words of the file. [default: all]"
+)
+@click.option("--output", required=True, type=click.Path(), help="Folder for the SavedModel.")
+def import_gated(
+    checkpoint: str, word_vectors: str, max_words: int, vocabulary_size: int | None, output: str
+) -> None:
+    """Turn the public weights of the HowTo100M paper's model into a SavedModel."""
+    with errors_in_one_line():
+        from components.public_weights import gated
+
+        gated.import_gated(
+            checkpoint, word_vectors, output, max_words=max_words, vocabulary_size=vocabulary_size
+        )
+        click.echo(f"the model is in {output}")
+
+
+main.add_command(study)

@@ -12,10 +12,18 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from components.feature_extractor.config import FeaturesConfig
+from components.narrated_video_example_gen.annotations.files import annotation_files
 from components.narrated_video_example_gen.config import IngestConfig
 from components.retrieval_evaluator.config import EvaluatorConfig
-from components.trainer.config import ModelConfig, TrainingConfig
+from components.trainer.config import (
+    GatedModelConfig,
+    GatedTrainingConfig,
+    ModelConfig,
+    TrainingConfig,
+)
 from components.word_vectors.config import WordVectorsConfig
+from models import description, hub_folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,17 +34,29 @@ class Preset:
       description: what the preset is for, its hardware and what to expect.
       ingest: from videos and subtitles to clips.
       words: the frozen word vectors.
-      model: the two towers.
-      training: the training run.
+      model: the joint model: a `ModelConfig` for the MIL-NCE road, from pixels, or a
+        `GatedModelConfig` for the HowTo100M road, from frozen features.
+      training: the training run, of the same road.
       evaluation: how the model is scored and when it is blessed.
+      features: the frozen features of the HowTo100M road; None on the MIL-NCE road.
+      model_name: second level of the hub folder, unless a run says otherwise.
     """
 
     description: str
     ingest: IngestConfig = dataclasses.field(default_factory=IngestConfig)
     words: WordVectorsConfig = dataclasses.field(default_factory=WordVectorsConfig)
-    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
-    training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
+    model: ModelConfig | GatedModelConfig = dataclasses.field(default_factory=ModelConfig)
+    training: TrainingConfig | GatedTrainingConfig = dataclasses.field(
+        default_factory=TrainingConfig
+    )
     evaluation: EvaluatorConfig = dataclasses.field(default_factory=EvaluatorConfig)
+    features: FeaturesConfig | None = None
+    model_name: str = "mil-nce-s3d"
+
+    @property
+    def kind(self) -> str:
+        """The kind of model, as in a pushed model's description: "milnce" or "gated"."""
+        return "gated" if isinstance(self.model, GatedModelConfig) else "milnce"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,13 +65,14 @@ class RunConfig:
 
     Attributes:
       output: folder for everything that the run leaves behind.
-      videos: folder of narrated videos, or a manifest CSV.
+      videos: folder of videos, or a manifest CSV; empty where features and annotations say all.
       preset: the settings.
       test_videos: folder or manifest of annotated videos; empty to score on the eval split alone.
       test_annotations: CSV with `video_id,start,end,caption` of the annotated videos.
       publisher: first level of the hub folder.
       model_name: second level of the hub folder; the version is the third.
       workers: processes that decode videos; 0 for one for each core.
+      init_from: folder of the pushed model that training starts from, or empty.
     """
 
     output: str
@@ -62,10 +83,16 @@ class RunConfig:
     publisher: str = "local"
     model_name: str = "mil-nce-s3d"
     workers: int = 0
+    init_from: str = ""
 
     def __post_init__(self):
         if bool(self.test_videos) != bool(self.test_annotations):
             raise ValueError("test videos and test annotations must be given together")
+
+    @property
+    def is_fine_tuning(self) -> bool:
+        """Whether a pushed model is trained further on an annotated set."""
+        return bool(self.init_from and self.preset.ingest.annotations)
 
     @property
     def hub_directory(self) -> str:
@@ -83,6 +110,49 @@ PRESETS: Mapping[str, Preset] = {
         ingest=IngestConfig(
             min_words=100, max_duration=2000.0, language="en", min_views=100, max_search_rank=200
         ),
+    ),
+    "howto100m-gated": Preset(
+        description=(
+            "The HowTo100M paper's model: max-pooled ResNet-152 and ResNeXt-101 features (weights "
+            "by --set features.weights_2d and features.weights_3d, or a folder of features by "
+            "--features), gated embedding of d = 4096, max-margin with half of the negatives from "
+            "the same video, 32 videos x 64 pairs, GoogleNews word vectors by --word-vectors, the "
+            "HowTo100M filters on. benchmarks/gated_step.json has the speed on two CPU cores."
+        ),
+        ingest=IngestConfig(
+            min_words=100,
+            max_duration=2000.0,
+            language="en",
+            min_views=100,
+            max_search_rank=200,
+            store_frames=False,
+        ),
+        words=WordVectorsConfig(stop_words="english"),
+        model=GatedModelConfig(),
+        training=GatedTrainingConfig(),
+        features=FeaturesConfig(),
+        model_name="howto100m-gated",
+    ),
+    "sample-gated": Preset(
+        description=(
+            "The sample data on the HowTo100M road, as `make demo-gated` runs it: mixed_5c of the "
+            "demo's pushed S3D as features (--features hub:PATH), gated embedding of d = 512. Two "
+            "CPU cores, a few minutes."
+        ),
+        ingest=IngestConfig(frame_rate=2.5, short_side=72, eval_fraction=0.1, videos_per_shard=8),
+        words=WordVectorsConfig(stop_words="english"),
+        model=GatedModelConfig(embedding_size=512, caption_size=512),
+        training=GatedTrainingConfig(
+            steps=400,
+            videos_per_batch=32,
+            pairs_per_video=8,
+            steps_per_epoch=50,
+            validation_batches=1,
+        ),
+        features=FeaturesConfig(
+            hub_rate=1.0, hub_num_frames=8, hub_frame_rate=2.5, hub_image_size=64, batch_size=32
+        ),
+        model_name="howto100m-gated",
     ),
     "sample": Preset(
         description=(
@@ -148,9 +218,13 @@ def with_overrides(preset: Preset, assignments: Sequence[str]) -> Preset:
         section_name, dot, setting = name.strip().partition(".")
         if not separator or not dot:
             raise ValueError(f"{assignment!r} is not of the form section.setting=value")
+        sections = [
+            field.name
+            for field in dataclasses.fields(preset)
+            if dataclasses.is_dataclass(getattr(preset, field.name))
+        ]
         section = getattr(preset, section_name, None)
-        if not dataclasses.is_dataclass(section):
-            sections = [f.name for f in dataclasses.fields(preset) if f.name != "description"]
+        if section_name not in sections:
             raise ValueError(f"no section {section_name!r}; there are {', '.join(sections)}")
         types = typing.get_type_hints(type(section))
         if setting not in types:
@@ -188,20 +262,49 @@ def _absolute(path: str) -> str:
     return path if not path or "://" in path else os.path.abspath(path)
 
 
+def absolute_source(source: str) -> str:
+    """Returns a source of features, `hub:PATH` or a folder, with its path absolute.
+
+    Args:
+      source: what `--features` says; of a pushed model's versions the newest is named.
+
+    Raises:
+      ValueError: there is no such model or folder.
+    """
+    if source.startswith("hub:"):
+        return "hub:" + _absolute(hub_folder.version_folder(source.removeprefix("hub:")))
+    if "://" not in source and not os.path.isdir(source):
+        raise ValueError(f"--features {source}: neither hub:PATH nor a folder of features")
+    return _absolute(source)
+
+
+def absolute_annotations(annotations: str) -> str:
+    """Returns annotation files, `FILE` or `train=FILE,eval=FILE`, with their paths absolute.
+
+    Args:
+      annotations: what `--annotations` says.
+    """
+    return ",".join(
+        f"{split}={_absolute(path)}" if split else _absolute(path)
+        for split, path in annotation_files(annotations)
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
     """What a person says of a run; `run.json` in the output folder holds it.
 
     Attributes:
-      videos: folder of narrated videos, or a manifest CSV.
+      videos: folder of videos, a manifest CSV, or empty.
       output: folder for everything that the run leaves behind.
       preset: name of a preset.
       overrides: `section.setting=value`, each.
       test_videos: folder or manifest of annotated videos, or empty.
       test_annotations: their CSV, or empty.
       publisher: first level of the hub folder.
-      model_name: second level of the hub folder.
+      model_name: second level of the hub folder; empty for the preset's.
       workers: processes that decode videos; 0 for one for each core.
+      init_from: folder of a pushed model, or of its versions, to start training from, or empty.
     """
 
     videos: str
@@ -211,26 +314,35 @@ class RunOptions:
     test_videos: str = ""
     test_annotations: str = ""
     publisher: str = "local"
-    model_name: str = "mil-nce-s3d"
+    model_name: str = ""
     workers: int = 0
+    init_from: str = ""
 
     def resolve(self) -> RunConfig:
         """Returns the run with its preset looked up and its paths absolute.
 
+        With `init_from` the model's settings are those of the pushed model.
+
         Raises:
-          ValueError: there is no such preset or setting.
+          ValueError: there is no such preset or setting, or no pushed model of the preset's kind.
         """
         if self.preset not in PRESETS:
             raise ValueError(f"no preset {self.preset!r}; there are {', '.join(PRESETS)}")
+        preset = with_overrides(PRESETS[self.preset], self.overrides)
+        init_from = ""
+        if self.init_from:
+            init_from = _absolute(hub_folder.version_folder(self.init_from))
+            preset = _with_pushed_model(preset, init_from)
         return RunConfig(
             output=_absolute(self.output),
             videos=_absolute(self.videos),
-            preset=with_overrides(PRESETS[self.preset], self.overrides),
+            preset=preset,
             test_videos=_absolute(self.test_videos),
             test_annotations=_absolute(self.test_annotations),
             publisher=self.publisher,
-            model_name=self.model_name,
+            model_name=self.model_name or preset.model_name,
             workers=self.workers or os.cpu_count() or 1,
+            init_from=init_from,
         )
 
     def save(self, path: pathlib.Path) -> None:
@@ -241,6 +353,17 @@ class RunOptions:
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+
+
+def _with_pushed_model(preset: Preset, folder: str) -> Preset:
+    """Returns the preset with the model's settings of a pushed model."""
+    pushed = description.read_description(folder)
+    if pushed.kind != preset.kind:
+        raise ValueError(
+            f"{folder} is a {pushed.kind} model, but this preset trains a {preset.kind} one; "
+            f"choose a preset of its kind"
+        )
+    return dataclasses.replace(preset, model=type(preset.model)(**pushed.config))
 
 
 def load_run(path: pathlib.Path) -> RunConfig:

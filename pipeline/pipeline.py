@@ -9,6 +9,7 @@ from tfx.dsl.components.base import base_node
 
 from components.clip_index.component import ClipIndexGen
 from components.example_validator.component import CaptionValidator
+from components.feature_extractor.component import FeatureExtractor
 from components.model_card.component import ModelCardGen
 from components.narrated_video_example_gen import ingest as ingest_lib
 from components.narrated_video_example_gen.component import NarratedVideoExampleGen
@@ -18,10 +19,14 @@ from components.word_vectors.component import WordVectorsGen
 from pipeline import configs
 
 _RUNNER = f"--runner={ingest_lib.FN_API_RUNNER}"
+_RUN_FN = {
+    "milnce": "components.trainer.milnce.run_fn",
+    "gated": "components.trainer.gated.run_fn",
+}
 
 
 def _decoding_args(workers: int) -> list[str]:
-    """Returns Beam's arguments for the one stage that is heavy: videos, on every core."""
+    """Returns Beam's arguments for the stages that decode videos: on every core."""
     return [_RUNNER, "--direct_running_mode=multi_processing", f"--direct_num_workers={workers}"]
 
 
@@ -43,7 +48,12 @@ def create_pipeline(config: configs.RunConfig) -> tfx.dsl.Pipeline:
         annotated = (
             NarratedVideoExampleGen(
                 videos=config.test_videos,
-                config=dataclasses.replace(preset.ingest, annotations=config.test_annotations),
+                config=dataclasses.replace(
+                    preset.ingest,
+                    annotations=config.test_annotations,
+                    annotation_format="csv",
+                    annotation_splits="eval",
+                ),
             )
             .with_id("AnnotatedVideoExampleGen")
             .with_beam_pipeline_args(_decoding_args(config.workers))
@@ -71,19 +81,56 @@ def create_pipeline(config: configs.RunConfig) -> tfx.dsl.Pipeline:
         transform_graph=transform.outputs["transform_graph"],
         config=preset.words,
     )
-    trainer = TextVideoTrainer(
-        clips=ingest.outputs["clips"],
-        word_vectors=words.outputs["word_vectors"],
-        model=preset.model,
-        training=preset.training,
-        checkpoint_directory=f"{config.output}/checkpoints",
-    )
+    features = annotated_features = None
+    if preset.features is not None:
+        extractor = FeatureExtractor(
+            examples=ingest.outputs["examples"], videos=config.videos, config=preset.features
+        ).with_beam_pipeline_args(_decoding_args(config.workers))
+        nodes.append(extractor)
+        features = extractor.outputs["features"]
+        if config.test_videos:
+            extractor = (
+                FeatureExtractor(
+                    examples=annotated.outputs["examples"],
+                    videos=config.test_videos,
+                    config=preset.features,
+                )
+                .with_id("AnnotatedFeatureExtractor")
+                .with_beam_pipeline_args(_decoding_args(config.workers))
+            )
+            nodes.append(extractor)
+            annotated_features = extractor.outputs["features"]
+
+    def trainer_from(init_from: str) -> TextVideoTrainer:
+        return TextVideoTrainer(
+            clips=ingest.outputs["clips"] if features is None else features,
+            word_vectors=words.outputs["word_vectors"],
+            model=preset.model,
+            training=preset.training,
+            checkpoint_directory=f"{config.output}/checkpoints",
+            run_fn=_RUN_FN[preset.kind],
+            init_from=init_from,
+        )
+
+    trainer = trainer_from(config.init_from)
+    target_only_model = None
+    if config.is_fine_tuning:
+        target_only = trainer_from("").with_id("TargetOnlyTrainer")
+        nodes.append(target_only)
+        target_only_model = target_only.outputs["model"]
     evaluator = RetrievalEvaluator(
         model=trainer.outputs["model"],
         clips=ingest.outputs["clips"],
         annotated_clips=annotated_clips,
+        features=features,
+        annotated_features=annotated_features,
         model_run=trainer.outputs["model_run"],
-        config=dataclasses.replace(preset.evaluation, hub_directory=config.hub_directory),
+        target_only_model=target_only_model,
+        config=dataclasses.replace(
+            preset.evaluation,
+            hub_directory=config.hub_directory,
+            pretrained_model=config.init_from,
+        ),
     )
     card = ModelCardGen(
         model=trainer.outputs["model"],
@@ -103,6 +150,8 @@ def create_pipeline(config: configs.RunConfig) -> tfx.dsl.Pipeline:
     index = ClipIndexGen(
         clips=ingest.outputs["clips"],
         annotated_clips=annotated_clips,
+        features=features,
+        annotated_features=annotated_features,
         pushed_model=pusher.outputs["pushed_model"],
         config=preset.evaluation,
     )

@@ -53,8 +53,26 @@ def latest_output(
     return store.get_artifacts_by_id(artifact_ids)[0] if artifact_ids else None
 
 
+def ledgers(config: configs.RunConfig) -> dict[str, str]:
+    """Returns the nodes of a run that keep a ledger, and how their files' names begin.
+
+    Args:
+      config: the run.
+    """
+    nodes = {"NarratedVideoExampleGen": ""}
+    if config.preset.features is not None:
+        nodes["FeatureExtractor"] = "features_"
+    if config.test_videos:
+        nodes["AnnotatedVideoExampleGen"] = "test_"
+        if config.preset.features is not None:
+            nodes["AnnotatedFeatureExtractor"] = "test_features_"
+    return nodes
+
+
 def gather(config: configs.RunConfig) -> None:
     """Copies ledgers, metrics, report and search index of the last run into its output folder.
+
+    The ledgers are those of the ingest and, on the HowTo100M road, of the features.
 
     The index is copied only when a model was pushed: after a run whose model was not blessed,
     search goes on with the last blessed one.
@@ -65,15 +83,12 @@ def gather(config: configs.RunConfig) -> None:
     output = pathlib.Path(config.output)
     store = connect(output / "metadata.sqlite")
     wanted = [
-        ("NarratedVideoExampleGen", "ledger", "ledger.jsonl", "ledger.jsonl"),
-        ("NarratedVideoExampleGen", "ledger", "summary.json", "summary.json"),
         ("RetrievalEvaluator", "evaluation", "metrics.json", "metrics.json"),
         ("RetrievalEvaluator", "evaluation", "report.html", "report.html"),
     ]
-    if config.test_videos:
+    for node_id, prefix in ledgers(config).items():
         wanted += [
-            ("AnnotatedVideoExampleGen", "ledger", "ledger.jsonl", "test_ledger.jsonl"),
-            ("AnnotatedVideoExampleGen", "ledger", "summary.json", "test_summary.json"),
+            (node_id, "ledger", name, prefix + name) for name in ("ledger.jsonl", "summary.json")
         ]
     for node_id, key, source, target in wanted:
         if artifact := latest_output(store, node_id, key):

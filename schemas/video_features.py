@@ -97,7 +97,9 @@ def serialize_video_features(record: VideoFeatures) -> bytes:
         records.CLIP_START: records.float_feature(record.clip_starts),
         records.CLIP_END: records.float_feature(record.clip_ends),
     }
-    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
+    example = tf.train.Example(features=tf.train.Features(feature=feature))
+    # Equal records have equal bytes, whatever order protobuf keeps its maps in.
+    return example.SerializeToString(deterministic=True)
 
 
 def parse_video_features(serialized: bytes) -> VideoFeatures:

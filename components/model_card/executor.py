@@ -6,7 +6,6 @@ from typing import Any
 
 from tfx import types
 from tfx.dsl.components.base import base_executor
-from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
@@ -23,7 +22,6 @@ SETTINGS_KEY = "settings"
 
 CARD_FILE = "MODEL_CARD.md"
 
-_DESCRIPTION_FILE = os.path.join("assets.extra", "howto100m.json")
 _METRICS_FILE = "metrics.json"
 _SUMMARY_FILE = "summary.json"
 
@@ -62,9 +60,7 @@ class Executor(base_executor.BaseExecutor):
             _read_json(input_dict[LEDGER_KEY], _SUMMARY_FILE)
             if input_dict.get(LEDGER_KEY)
             else None,
-            description.read_description(serving)
-            if fileio.exists(os.path.join(serving, _DESCRIPTION_FILE))
-            else None,
+            description.read_description(serving) if description.has_description(serving) else None,
         )
         io_utils.write_string_file(os.path.join(serving, CARD_FILE), text)
 

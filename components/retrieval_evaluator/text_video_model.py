@@ -1,6 +1,5 @@
 """The two towers of a SavedModel, for evaluation and index."""
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +8,6 @@ import tensorflow as tf
 
 from models import description
 
-_DESCRIPTION_FILE = os.path.join("assets.extra", "howto100m.json")
 _TEXT_BATCH = 256
 
 
@@ -134,7 +132,7 @@ class TextVideoModel:
 
 
 def _described_features(path: str) -> Sequence[Mapping[str, Any]] | None:
-    if not tf.io.gfile.exists(os.path.join(path, _DESCRIPTION_FILE)):
+    if not description.has_description(path):
         return None  # Of another maker, or older than the descriptions.
     try:
         return description.read_description(path).features

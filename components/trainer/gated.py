@@ -4,10 +4,9 @@ import pathlib
 
 from tfx.components.trainer import fn_args_utils
 
-from components.trainer import gated_training, run, starting_point
+from components.trainer import gated_training, run
 from components.trainer.config import GatedModelConfig, GatedTrainingConfig
 from components.word_vectors import store
-from models import export, feature_pipeline
 
 
 def run_fn(fn_args: fn_args_utils.FnArgs) -> None:
@@ -24,31 +23,21 @@ def run_fn(fn_args: fn_args_utils.FnArgs) -> None:
       FloatingPointError: the loss became NaN or infinite.
     """
     settings = fn_args.custom_config
-    model_config = GatedModelConfig(**settings["model"])
-    init_from = settings.get("init_from", "")
     words, vectors = store.load(pathlib.Path(settings["word_vectors_uri"]))
     checkpoints = pathlib.Path(settings["checkpoint_directory"]) / run.checkpoints_name(
         settings, fn_args.train_files, fn_args.eval_files
     )
     run_directory = pathlib.Path(fn_args.model_run_dir)
-    model, known_words = gated_training.train(
+    gated_training.train(
         fn_args.train_files,
         fn_args.eval_files,
         words=words,
         vectors=vectors,
-        model_config=model_config,
+        model_config=GatedModelConfig(**settings["model"]),
         config=GatedTrainingConfig(**settings["training"]),
         checkpoint_directory=checkpoints,
         log_directory=run_directory / "logs",
-        init_from=init_from,
+        model_directory=fn_args.serving_model_dir,
+        init_from=settings.get("init_from", ""),
     )
     run.keep_log(checkpoints, run_directory)
-    start = starting_point.find(model_config, words, vectors, init_from)
-    export.export_gated_model(
-        model,
-        fn_args.serving_model_dir,
-        known_words,
-        max_words=start.config.max_words,
-        features=feature_pipeline.feature_layout(fn_args.train_files),
-        case_sensitive=start.case_sensitive,
-    )

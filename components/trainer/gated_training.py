@@ -1,5 +1,6 @@
 """Trains the gated model of HowTo100M on feature records. TFX is not needed for it."""
 
+import os
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +11,7 @@ import tensorflow as tf
 
 from components.trainer import run, starting_point
 from components.trainer.config import GatedModelConfig, GatedTrainingConfig
-from models import feature_pipeline, gated, tokenizer, training
+from models import export, feature_pipeline, gated, tokenizer, training
 
 
 def build_model(
@@ -39,7 +40,10 @@ def build_model(
         optimizer=keras.optimizers.Adam(
             keras.optimizers.schedules.ExponentialDecay(
                 config.learning_rate, config.steps_per_epoch, config.decay, staircase=True
-            )
+            ),
+            # The reference's (torch's default). Keras's 1e-7 is as large as many a gradient at
+            # d = 4096 and damps the first steps.
+            epsilon=1e-8,
         ),
         jit_compile=run.jit_compile(),
     )
@@ -56,9 +60,10 @@ def train(
     config: GatedTrainingConfig,
     checkpoint_directory: pathlib.Path,
     log_directory: pathlib.Path,
+    model_directory: str | os.PathLike[str],
     init_from: str = "",
-) -> tuple[gated.GatedTextVideoModel, list[str]]:
-    """Trains a gated model, from the last checkpoint if there is one.
+) -> gated.GatedTextVideoModel:
+    """Trains a gated model, from the last checkpoint if there is one, and exports it.
 
     A run that was cut off goes on with the batch after its checkpoint, so that its log is that of a
     run at one go. The log's `clips_per_second` counts pairs.
@@ -73,11 +78,12 @@ def train(
       checkpoint_directory: where checkpoints and `training.jsonl` of this run, and of no other,
         lie.
       log_directory: where TensorBoard's files go.
+      model_directory: gets the SavedModel.
       init_from: folder of a pushed gated model to start from, or empty; its settings, words and
         word vectors replace the given ones.
 
     Returns:
-      The model, and the words that it knows.
+      The model.
 
     Raises:
       ValueError: the train files hold less than one batch, or the pushed model is of another kind
@@ -139,7 +145,15 @@ def train(
             log_directory=log_directory,
             validation_data=validation,
         )
-    return model, list(start.words)
+        export.export_gated_model(
+            model,
+            model_directory,
+            start.words,
+            max_words=start.config.max_words,
+            features=layout,
+            case_sensitive=start.case_sensitive,
+        )
+    return model
 
 
 def _too_few_videos(config: GatedTrainingConfig) -> str:

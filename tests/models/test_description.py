@@ -4,7 +4,12 @@ import sys
 
 import pytest
 
-from models.description import ModelDescription, read_description, write_description
+from models.description import (
+    ModelDescription,
+    has_description,
+    read_description,
+    write_description,
+)
 
 GATED = ModelDescription(
     kind="gated",
@@ -51,6 +56,12 @@ def test_word_with_a_line_break_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"the word 'a\\nb' has a line break"):
         write_description(tmp_path, ModelDescription("milnce", {}, None, ["a\nb"]))
     assert not list(tmp_path.iterdir())
+
+
+def test_folder_tells_whether_it_has_a_description(tmp_path):
+    assert not has_description(tmp_path)
+    write_description(tmp_path, ModelDescription("milnce", {}, None, ["cut"]))
+    assert has_description(tmp_path)
 
 
 def test_folder_without_a_description_is_refused(tmp_path):

@@ -10,7 +10,7 @@ from pipeline import cli
 from pipeline.sample_data import config as sample_config
 from pipeline.sample_data import generate
 
-COMMANDS = ["run", "ingest", "captions", "search", "sample-data"]
+COMMANDS = ["run", "ingest", "captions", "search", "sample-data", "import-gated", "study"]
 
 
 @pytest.mark.parametrize("command", [[], *[[name] for name in COMMANDS]])
@@ -91,3 +91,25 @@ def test_unexpected_error_is_named(tmp_path, monkeypatch):
     arguments = ["ingest", "--videos", str(tmp_path), "--output", str(tmp_path / "out")]
     result = CliRunner().invoke(cli.main, arguments)
     assert (result.exit_code, result.output) == (1, "Error: KeyError: 'absent'\n")
+
+
+def test_features_for_a_preset_from_pixels_is_a_usage_error(tmp_path):
+    result = CliRunner().invoke(
+        cli.main, ["run", "--videos", str(tmp_path), "--features", str(tmp_path)]
+    )
+    assert result.exit_code == 2
+    assert "--features is for the presets howto100m-gated, sample-gated" in result.output
+
+
+def test_run_without_videos_or_annotations_is_a_usage_error():
+    result = CliRunner().invoke(cli.main, ["run"])
+    assert result.exit_code == 2
+    assert "give --videos, or --annotations with --features" in result.output
+
+
+def test_study_of_a_folder_that_is_no_run_is_one_clear_line(tmp_path):
+    result = CliRunner().invoke(
+        cli.main, ["study", "size", "--run", str(tmp_path), "--output", str(tmp_path / "out")]
+    )
+    assert result.exit_code == 1
+    assert "run.json" in result.output

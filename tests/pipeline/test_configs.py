@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from models import description
 from pipeline import configs
 
 
@@ -101,6 +102,8 @@ def test_full_preset_has_the_papers_filters_and_the_others_do_not():
 
 def test_presets_can_be_scored_with_the_frames_that_they_train_on():
     for preset in configs.PRESETS.values():
+        if preset.kind != "milnce":
+            continue
         training = dataclasses.asdict(preset.training)
         evaluation = dataclasses.asdict(preset.evaluation)
         for name in ("num_frames", "frame_rate"):
@@ -108,3 +111,57 @@ def test_presets_can_be_scored_with_the_frames_that_they_train_on():
         # The paper trains on 200 pixels and tests on 224.
         assert training["image_size"] <= evaluation["image_size"] <= preset.ingest.short_side
         assert preset.training.num_candidates <= preset.ingest.bag_size
+
+
+def test_gated_preset_has_a_section_of_features():
+    preset = configs.with_overrides(configs.PRESETS["sample-gated"], ["features.hub_rate=2"])
+    assert preset.features.hub_rate == 2.0
+    assert preset.kind == "gated"
+    with pytest.raises(ValueError, match="no section 'features'; there are ingest, words, model"):
+        configs.with_overrides(configs.PRESETS["sample"], ["features.hub_rate=2"])
+
+
+def _push(folder, kind, **config):
+    folder.mkdir(parents=True)
+    (folder / "saved_model.pb").touch()
+    pushed = description.ModelDescription(kind=kind, config=config, features=None, words=["cut"])
+    description.write_description(folder, pushed)
+
+
+def test_start_from_a_pushed_model_takes_its_newest_version_and_its_settings(tmp_path):
+    _push(tmp_path / "model" / "8", "gated", embedding_size=7, caption_size=5, max_words=3)
+    _push(tmp_path / "model" / "9", "gated", embedding_size=64, caption_size=32, max_words=12)
+    options = configs.RunOptions(
+        videos="videos", output="out", preset="sample-gated", init_from=str(tmp_path / "model")
+    )
+    run = options.resolve()
+    assert run.init_from == str(tmp_path / "model" / "9")
+    assert run.preset.model.embedding_size == 64
+    assert run.preset.model.max_words == 12
+    assert run.hub_directory.endswith("/out/hub/local/howto100m-gated")
+
+
+def test_start_from_a_model_of_another_kind_is_one_clear_error(tmp_path):
+    _push(tmp_path / "model", "milnce", width=0.25)
+    options = configs.RunOptions(
+        videos="videos", output="out", preset="sample-gated", init_from=str(tmp_path / "model")
+    )
+    with pytest.raises(ValueError, match="is a milnce model, but this preset trains a gated one"):
+        options.resolve()
+
+
+def test_sources_of_features_become_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _push(tmp_path / "hub" / "model" / "3", "milnce")
+    (tmp_path / "features").mkdir()
+    assert configs.absolute_source("hub:hub/model") == f"hub:{tmp_path}/hub/model/3"
+    assert configs.absolute_source("features") == str(tmp_path / "features")
+    with pytest.raises(ValueError, match="neither hub:PATH nor a folder of features"):
+        configs.absolute_source("nowhere")
+
+
+def test_annotation_files_become_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert configs.absolute_annotations("a.json") == f"{tmp_path}/a.json"
+    named = configs.absolute_annotations("train=a.json,eval=/b.csv")
+    assert named == f"train={tmp_path}/a.json,eval=/b.csv"

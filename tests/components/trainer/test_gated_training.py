@@ -82,6 +82,7 @@ def _train(world, folder, model=_MODEL, init_from="", **settings):
         config=dataclasses.replace(_TRAINING, **settings),
         checkpoint_directory=folder / "checkpoints",
         log_directory=folder / "logs",
+        model_directory=folder / "model",
         init_from=init_from,
     )
 
@@ -176,7 +177,7 @@ def test_a_run_that_was_cut_off_goes_on_as_if_it_had_not_been(world, tmp_path, m
 
 def test_init_from_starts_at_the_pushed_model(world, pushed, tmp_path):
     # Its settings and words take the place of these.
-    model, words = _train(
+    model = _train(
         world,
         tmp_path,
         model=config.GatedModelConfig(embedding_size=4, caption_size=4, max_words=1),
@@ -184,7 +185,7 @@ def test_init_from_starts_at_the_pushed_model(world, pushed, tmp_path):
         steps=1,
         learning_rate=0.0,
     )
-    assert words == _WORDS
+    assert description.read_description(tmp_path / "model").words == _WORDS
     served = tf.saved_model.load(str(pushed / "model")).signatures
     features = np.random.default_rng(0).normal(size=(5, 8)).astype(np.float32)
     np.testing.assert_allclose(
@@ -192,7 +193,7 @@ def test_init_from_starts_at_the_pushed_model(world, pushed, tmp_path):
         served["video"](features=tf.constant(features))["video_embedding"],
         atol=1e-5,
     )
-    ids = tokenizer.WordTable(words, 3)(tf.constant(["thing3 thing5"]))
+    ids = tokenizer.WordTable(_WORDS, 3)(tf.constant(["thing3 thing5"]))
     np.testing.assert_allclose(
         model.embed_text(ids),
         served["text"](words=tf.constant(["thing3 thing5"]))["text_embedding"],
@@ -256,7 +257,7 @@ def test_too_few_eval_videos_mean_no_validation(world, tmp_path):
 
 @pytest.mark.parametrize("negatives", ["reference", "other_videos"])
 def test_other_negatives_and_bfloat16_train_too(world, tmp_path, negatives):
-    model, _ = _train(
+    model = _train(
         world, tmp_path, steps=2, steps_per_epoch=2, negatives=negatives, mixed_bfloat16=True
     )
     assert np.isfinite(_log(tmp_path / "checkpoints")[0]["loss"])

@@ -1,0 +1,223 @@
+"""A study's measurements, and the files that it leaves: Markdown, JSON and a plot."""
+
+import dataclasses
+import json
+import pathlib
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+HEADLINE = "R@10"
+_METRICS = ("R@1", "R@5", HEADLINE, "median_rank")
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One setting of a study.
+
+    Attributes:
+      series: which of the study's curves it belongs to; studies of one curve have one name.
+      label: the setting, in words.
+      num_pairs: caption-clip pairs that were trained on; 0 where nothing was.
+      measurements: text-to-video metrics, one mapping for each seed.
+      x: the setting as a number, for a plot with a numerical axis.
+    """
+
+    series: str
+    label: str
+    num_pairs: int
+    measurements: Sequence[Mapping[str, float]]
+    x: float | None = None
+
+    def mean(self, metric: str) -> float:
+        """Returns the mean over the seeds."""
+        return statistics.fmean(values[metric] for values in self.measurements)
+
+    def spread(self, metric: str) -> float:
+        """Returns the sample standard deviation over the seeds; 0 for one seed."""
+        values = [values[metric] for values in self.measurements]
+        return statistics.stdev(values) if len(values) > 1 else 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """A direction that the paper found, as it was measured here.
+
+    Attributes:
+      claim: what the paper found.
+      higher: the row that should be better.
+      lower: the row that it is compared with.
+    """
+
+    claim: str
+    higher: Row
+    lower: Row
+
+    @property
+    def difference(self) -> float:
+        """Mean R@10 of the one less that of the other."""
+        return self.higher.mean(HEADLINE) - self.lower.mean(HEADLINE)
+
+    @property
+    def verdict(self) -> str:
+        """Whether the direction appears, and if it is more than the spread over the seeds."""
+        spread = max(self.higher.spread(HEADLINE), self.lower.spread(HEADLINE))
+        if abs(self.difference) <= spread:
+            return "not told apart from the spread over the seeds"
+        return "appears" if self.difference > 0 else "is the other way round"
+
+    def in_words(self) -> str:
+        """Returns the comparison as one sentence."""
+        return (
+            f"{self.claim}: {HEADLINE} {_percent(self.higher, HEADLINE)} "
+            f"({self.higher.series}, {self.higher.label}) against "
+            f"{_percent(self.lower, HEADLINE)} ({self.lower.series}, {self.lower.label}); the "
+            f"direction {self.verdict}."
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """The result of a study.
+
+    Attributes:
+      name: of its command and its files.
+      title: what was varied.
+      paper: the figure or table of the paper that it repeats.
+      setting: name of what was varied, for the table's first column and the plot's axis.
+      protocol: how it was done, in sentences.
+      rows: the measurements.
+      comparisons: the paper's directions.
+      seconds: how long it took; measurements taken from an earlier, interrupted run not included.
+      log_axis: whether the plot's horizontal axis is logarithmic.
+    """
+
+    name: str
+    title: str
+    paper: str
+    setting: str
+    protocol: str
+    rows: Sequence[Row]
+    comparisons: Sequence[Comparison]
+    seconds: float
+    log_axis: bool = False
+
+    def write(self, folder: pathlib.Path) -> None:
+        """Writes `<name>.md`, `<name>.json` and `<name>.png`.
+
+        Args:
+          folder: made where it is missing.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{self.name}.md").write_text(self.as_markdown(), encoding="utf-8")
+        text = json.dumps(self.as_dict(), indent=2) + "\n"
+        (folder / f"{self.name}.json").write_text(text, encoding="utf-8")
+        _plot(self, folder / f"{self.name}.png")
+
+    def as_markdown(self) -> str:
+        """Returns the table and the directions."""
+        lines = [
+            f"# {self.title} ({self.paper})",
+            "",
+            self.protocol,
+            "",
+            f"| | {self.setting} | pairs | R@1 | R@5 | R@10 | median rank |",
+            "|---|---|---:|---:|---:|---:|---:|",
+        ]
+        for row in self.rows:
+            cells = [_percent(row, name) for name in _METRICS[:3]]
+            rank = f"{row.mean('median_rank'):.1f} ± {row.spread('median_rank'):.1f}"
+            lines.append(
+                f"| {row.series} | {row.label} | {row.num_pairs:,} | {' | '.join([*cells, rank])} |"
+            )
+        lines += ["", *(f"- {comparison.in_words()}" for comparison in self.comparisons), ""]
+        lines.append(
+            f"Text-to-video, mean ± standard deviation over {self._seeds_in_words()}; "
+            f"{self.seconds:.0f} s."
+        )
+        return "\n".join(lines) + "\n"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns everything for JSON."""
+        return {
+            "study": self.name,
+            "title": self.title,
+            "paper": self.paper,
+            "protocol": self.protocol,
+            "seconds": round(self.seconds, 1),
+            "rows": [
+                {
+                    "series": row.series,
+                    self.setting: row.label,
+                    "x": row.x,
+                    "num_pairs": row.num_pairs,
+                    **{
+                        name: {"mean": row.mean(name), "stdev": row.spread(name)}
+                        for name in _METRICS
+                    },
+                    "measurements": [dict(values) for values in row.measurements],
+                }
+                for row in self.rows
+            ],
+            "directions": [
+                {
+                    "claim": comparison.claim,
+                    "difference": comparison.difference,
+                    "verdict": comparison.verdict,
+                }
+                for comparison in self.comparisons
+            ],
+        }
+
+    def _seeds_in_words(self) -> str:
+        seeds = max(len(row.measurements) for row in self.rows)
+        return "one seed" if seeds == 1 else f"{seeds} seeds"
+
+
+def _percent(row: Row, metric: str) -> str:
+    return f"{100 * row.mean(metric):.1f} ± {100 * row.spread(metric):.1f} %"
+
+
+def _plot(study: Study, path: pathlib.Path) -> None:
+    """Draws R@10: curves where every row has a number, else bars."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    axes = figure.add_subplot()
+    series = list(dict.fromkeys(row.series for row in study.rows))
+    if all(row.x is not None for row in study.rows):
+        for name in series:
+            rows = [row for row in study.rows if row.series == name]
+            axes.errorbar(
+                [row.x for row in rows],
+                [100 * row.mean(HEADLINE) for row in rows],
+                [100 * row.spread(HEADLINE) for row in rows],
+                marker="o",
+                capsize=3,
+                label=name,
+            )
+        if study.log_axis:
+            axes.set_xscale("log")
+        ticks = sorted({row.x: row.label for row in study.rows}.items())
+        axes.set_xticks([x for x, _ in ticks], [label for _, label in ticks])
+        axes.minorticks_off()
+        axes.set_xlabel(study.setting)
+    else:
+        axes.barh(
+            [f"{row.series}\n{row.label}" for row in study.rows],
+            [100 * row.mean(HEADLINE) for row in study.rows],
+            xerr=[100 * row.spread(HEADLINE) for row in study.rows],
+            capsize=3,
+        )
+        axes.invert_yaxis()
+    label = f"text-to-video {HEADLINE} (%)"
+    if all(row.x is not None for row in study.rows):
+        axes.set_ylabel(label)
+        axes.set_ylim(bottom=0)
+        if len(series) > 1:
+            axes.legend(frameon=False)
+    else:
+        axes.set_xlabel(label)
+    axes.set_title(f"{study.title} ({study.paper})", fontsize=11)
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=120)
