@@ -27,7 +27,8 @@ class Entry:
       path: the video file, or the file that names it.
       clip_index: position of the clip's caption in the transcript, from 0, or in stage "subtitles"
         of the line in its file; None for a whole video.
-      stage: "features" in the ledger of a feature extraction; in that of an ingest "manifest", "annotations", "subtitles", "filter", "video" or "clip".
+      stage: "manifest", "annotations", "subtitles", "filter", "video" or "clip" of an ingest, or
+        "features" of a feature extraction.
       reason: a short fixed name, such as "past_end", by which entries are counted.
       message: one line for people.
     """
