@@ -136,9 +136,11 @@ def run(
         with errors_in_one_line():
             overrides = (*overrides, f"features.source={configs.absolute_source(features)}")
     if annotations:
+        with errors_in_one_line():
+            files = configs.absolute_annotations(annotations)
         overrides = (
             *overrides,
-            f"ingest.annotations={configs.absolute_annotations(annotations)}",
+            f"ingest.annotations={files}",
             f"ingest.annotation_format={annotation_format}",
             "ingest.annotation_splits=own",
         )
@@ -177,7 +179,6 @@ def _print_outcome(config: configs.RunConfig, progress, seconds: float) -> None:
     """Prints what was read, how well text finds video, and where everything is."""
     import json
 
-    from components.feature_extractor import extraction
     from components.narrated_video_example_gen import ledger
     from pipeline import results
 
@@ -189,7 +190,7 @@ def _print_outcome(config: configs.RunConfig, progress, seconds: float) -> None:
             click.echo(titles[prefix])
         summary = json.loads((folder / f"{prefix}summary.json").read_text())
         click.echo(ledger.format_summary(summary))
-        if missing := ledger.format_missing(summary) or extraction.format_missing(summary):
+        if missing := ledger.format_missing(summary):
             click.echo(missing)
     metrics = json.loads((folder / "metrics.json").read_text())
     rows = [

@@ -64,7 +64,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         examples_utils.set_payload_format(features, example_gen_pb2.FORMAT_TF_EXAMPLE)
         for line in ledger.format_summary(outcome.summary).splitlines():
             logging.info("%s", line)
-        if missing := extraction.format_missing(outcome.summary):
+        if missing := ledger.format_missing(outcome.summary):
             logging.warning("%s", missing)
 
     def _num_workers(self) -> int:

@@ -16,7 +16,13 @@ from components.feature_extractor import compute, feature_folder, networks, shar
 from components.feature_extractor.config import FeaturesConfig
 from components.feature_extractor.jobs import Job, plan_jobs
 from components.feature_extractor.shard_writer import MISSING_FEATURES
-from components.narrated_video_example_gen import ingest, ledger, manifest, splits
+from components.narrated_video_example_gen import (
+    failed_ledger,
+    ingest,
+    ledger,
+    manifest,
+    splits,
+)
 from components.narrated_video_example_gen.ledger import Ledger
 from components.narrated_video_example_gen.manifest import VideoRow
 
@@ -158,22 +164,6 @@ def run_extraction(
     ).summary
 
 
-def format_missing(summary: Mapping[str, Any], most: int = 5) -> str | None:
-    """Returns how many videos a folder of features lacks and which, or None where it lacks none.
-
-    Args:
-      summary: what `extract` returned or `summary.json` holds.
-      most: name only so many of them, up to 20; the ledger names all.
-    """
-    counts = summary.get(MISSING_FEATURES, {})
-    missing = counts.get("missing", 0)
-    if not missing:
-        return None
-    named = counts["first_missing"][:most]
-    names = ", ".join(named) + (", …" if len(named) < missing else "")
-    return f"{missing:,} of {counts['videos']:,} videos have no features: {names}"
-
-
 def _run_on_folder(
     jobs: Sequence[Job],
     config: FeaturesConfig,
@@ -268,15 +258,7 @@ def _check(book: Ledger, config: FeaturesConfig, ledger_folder: str, failure_fol
         problem = "there are no captioned videos to take features of"
     else:
         return
-    folder = ledger_folder
-    if failure_folder:
-        folder = failure_folder
-        tf.io.gfile.makedirs(folder)
-        for name in (ledger.LEDGER_FILE, ledger.SUMMARY_FILE):
-            tf.io.gfile.copy(
-                os.path.join(ledger_folder, name), os.path.join(folder, name), overwrite=True
-            )
-    raise ExtractionError(f"{problem}. See {os.path.join(folder, ledger.LEDGER_FILE)}")
+    raise ExtractionError(f"{problem}. See {failed_ledger.keep(ledger_folder, failure_folder)}")
 
 
 def _write(path: str, text: str) -> None:

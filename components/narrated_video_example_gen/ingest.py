@@ -17,7 +17,13 @@ from urllib import parse
 import apache_beam as beam
 import tensorflow as tf
 
-from components.narrated_video_example_gen import filters, ledger, manifest, splits
+from components.narrated_video_example_gen import (
+    failed_ledger,
+    filters,
+    ledger,
+    manifest,
+    splits,
+)
 from components.narrated_video_example_gen.annotations.annotated_set import read_annotated_set
 from components.narrated_video_example_gen.config import IngestConfig
 from components.narrated_video_example_gen.ledger import Entry, Ledger
@@ -362,15 +368,7 @@ def _check(
         problem = f"there are no videos in {videos or config.annotations}"
     else:
         return
-    folder = ledger_folder
-    if failure_folder:
-        folder = failure_folder
-        tf.io.gfile.makedirs(folder)
-        for name in (ledger.LEDGER_FILE, ledger.SUMMARY_FILE):
-            tf.io.gfile.copy(
-                os.path.join(ledger_folder, name), os.path.join(folder, name), overwrite=True
-            )
-    raise IngestError(f"{problem}. See {os.path.join(folder, ledger.LEDGER_FILE)}")
+    raise IngestError(f"{problem}. See {failed_ledger.keep(ledger_folder, failure_folder)}")
 
 
 def _caption_file(video_id: str) -> str:

@@ -166,20 +166,24 @@ def format_summary(summary: dict[str, Any]) -> str:
 
 
 def format_missing(summary: dict[str, Any], most: int = 5) -> str | None:
-    """Returns how many annotated videos are missing and which, or None where none is.
+    """Returns how many videos were expected but not there and which, or None where none was.
 
     Args:
-      summary: what `Ledger.summary` returned or `summary.json` holds.
+      summary: what `summary.json` holds: of an ingest, where "annotated" counts the annotated
+        videos without a file, or of a feature extraction, where "missing_features" counts the
+        videos without features; each is {"videos", "missing", "first_missing": [ids]}.
       most: name only so many of them, up to 20; the ledger names all.
     """
-    annotated = summary.get("annotated", {})
-    missing = annotated.get("missing", 0)
-    if not missing:
-        return None
-    named = annotated["first_missing"][:most]
-    names = ", ".join(named) + (", …" if len(named) < missing else "")
-    verb = "is" if missing == 1 else "are"
-    return f"{missing:,} of {annotated['videos']:,} annotated videos {verb} missing: {names}"
+    for key, what in (
+        ("annotated", "annotated videos have no file"),
+        ("missing_features", "videos have no features"),
+    ):
+        counts = summary.get(key, {})
+        if missing := counts.get("missing", 0):
+            named = counts["first_missing"][:most]
+            names = ", ".join(named) + (", …" if len(named) < missing else "")
+            return f"{missing:,} of {counts['videos']:,} {what}: {names}"
+    return None
 
 
 def format_reasons(left_out: dict[str, int], most: int | None = None) -> str:

@@ -139,7 +139,7 @@ def test_fine_tuning_reports_four_rows_and_goes_on_without_missing_files(
         "pre-trained and fine-tuned",
     ]
     assert all(0 <= row["R@10"] <= 1 for row in rows)
-    assert "1 of 4 annotated videos is missing: gone-00001" in printed
+    assert "1 of 4 annotated videos have no file: gone-00001" in printed
     assert "pre-trained and fine-tuned:" in printed
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from components.feature_extractor import compute, extraction, networks
 from components.feature_extractor.config import FeaturesConfig
 from components.feature_extractor.networks import LoadedNetwork
-from components.narrated_video_example_gen import ingest
+from components.narrated_video_example_gen import ingest, ledger
 from components.narrated_video_example_gen.manifest import ManifestError
 from schemas.video_features import read_video_features
 
@@ -316,7 +316,7 @@ class TestFolder:
         assert (record.duration, record.search_rank) == (7.0, 4)
         assert run.ledger() == []
         assert outcome.summary["missing_features"]["missing"] == 0
-        assert extraction.format_missing(outcome.summary) is None
+        assert ledger.format_missing(outcome.summary) is None
 
     def test_videos_are_not_needed(self, run, config):
         run.extract(config, videos="")
@@ -338,8 +338,8 @@ class TestFolder:
             (tmp_path / "features" / stream / "some task" / f"{video_id}.npy").unlink()
         outcome = run.extract(config)
         assert run.ledger() == [("a", None, "missing_features"), ("b", None, "missing_features")]
-        assert extraction.format_missing(outcome.summary) == "2 of 3 videos have no features: a, b"
-        assert extraction.format_missing(outcome.summary, most=1).endswith("no features: a, …")
+        assert ledger.format_missing(outcome.summary) == "2 of 3 videos have no features: a, b"
+        assert ledger.format_missing(outcome.summary, most=1).endswith("no features: a, …")
         assert sorted(run.records()) == ["c"]
         (tmp_path / "features" / "3d" / "some task" / "c.npy").unlink()
         with pytest.raises(extraction.ExtractionError, match="none of 3 videos has features"):

@@ -273,7 +273,7 @@ def test_annotated_set_trains_on_its_own_parts_and_says_what_is_missing(good_fol
     }
     assert summary["clips"] == {"read": 15, "kept": 3, "left_out": {"bad_annotation": 12}}
     assert ledger.format_missing(summary) == (
-        "9 of 12 annotated videos are missing: gone0, gone1, gone2, gone3, gone4, …"
+        "9 of 12 annotated videos have no file: gone0, gone1, gone2, gone3, gone4, …"
     )
     assert json.loads((output / "summary.json").read_text()) == summary
 

@@ -71,7 +71,7 @@ def test_missing_annotated_videos_are_named_and_have_not_failed():
         "first_missing": [f"v{n}" for n in range(20)],
     }
     assert ledger.format_missing(summary) == (
-        "27 of 457 annotated videos are missing: v0, v1, v2, v3, v4, …"
+        "27 of 457 annotated videos have no file: v0, v1, v2, v3, v4, …"
     )
 
 
@@ -80,5 +80,5 @@ def test_nothing_is_said_where_no_annotated_video_is_missing():
     book.add(Entry("a", "a.csv", None, "filter", "other_part", "x"))
     assert ledger.format_missing(book.summary()) is None
     book.add(Entry("b", "a.csv", None, "annotations", "missing_file", "x"))
-    assert ledger.format_missing(book.summary()) == "1 of 2 annotated videos is missing: b"
+    assert ledger.format_missing(book.summary()) == "1 of 2 annotated videos have no file: b"
     assert ledger.format_missing(ledger.Ledger(io.StringIO()).summary()) is None
