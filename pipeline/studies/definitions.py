@@ -60,7 +60,7 @@ def training_size(
         name="size",
         title="Size of the training set",
         paper="figure 3 of the paper",
-        setting="search rank",
+        setting="highest search rank",
         protocol=_protocol(
             data, "A video is trained on if its search rank is at most the threshold."
         ),
@@ -196,7 +196,7 @@ def annotated_fraction(
         name="fraction",
         title=f"Share of the annotations of {target.name}",
         paper="figure 4 of the paper",
-        setting="share of the annotations",
+        setting="share of the annotations (%)",
         protocol=_protocol(target, "Smaller shares are parts of larger ones."),
         rows=rows,
         comparisons=[

@@ -183,41 +183,46 @@ def _plot(study: Study, path: pathlib.Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    figure.suptitle(f"{study.title} ({study.paper})", fontsize=11)
     axes = figure.add_subplot()
-    series = list(dict.fromkeys(row.series for row in study.rows))
-    if all(row.x is not None for row in study.rows):
-        for name in series:
-            rows = [row for row in study.rows if row.series == name]
-            axes.errorbar(
-                [row.x for row in rows],
-                [100 * row.mean(HEADLINE) for row in rows],
-                [100 * row.spread(HEADLINE) for row in rows],
-                marker="o",
-                capsize=3,
-                label=name,
-            )
-        if study.log_axis:
-            axes.set_xscale("log")
-        ticks = sorted({row.x: row.label for row in study.rows}.items())
-        axes.set_xticks([x for x, _ in ticks], [label for _, label in ticks])
-        axes.minorticks_off()
-        axes.set_xlabel(study.setting)
-    else:
-        axes.barh(
-            [f"{row.series}\n{row.label}" for row in study.rows],
-            [100 * row.mean(HEADLINE) for row in study.rows],
-            xerr=[100 * row.spread(HEADLINE) for row in study.rows],
-            capsize=3,
-        )
-        axes.invert_yaxis()
+    axes.grid(alpha=0.3)
     label = f"text-to-video {HEADLINE} (%)"
     if all(row.x is not None for row in study.rows):
-        axes.set_ylabel(label)
-        axes.set_ylim(bottom=0)
-        if len(series) > 1:
-            axes.legend(frameon=False)
+        _draw_curves(study, axes)
+        axes.set(xlabel=study.setting, ylabel=label)
     else:
-        axes.set_xlabel(label)
-    axes.set_title(f"{study.title} ({study.paper})", fontsize=11)
-    axes.grid(alpha=0.3)
+        _draw_bars(study, axes)
+        axes.set(xlabel=label)
     figure.savefig(path, dpi=120)
+
+
+def _draw_curves(study: Study, axes: Any) -> None:
+    series = list(dict.fromkeys(row.series for row in study.rows))
+    for name in series:
+        rows = [row for row in study.rows if row.series == name]
+        axes.errorbar(
+            [row.x for row in rows],
+            [100 * row.mean(HEADLINE) for row in rows],
+            [100 * row.spread(HEADLINE) for row in rows],
+            marker="o",
+            capsize=3,
+            label=name,
+        )
+    if study.log_axis:
+        axes.set_xscale("log")
+    ticks = sorted({row.x for row in study.rows})
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+    axes.set_ylim(bottom=0)
+    if len(series) > 1:
+        axes.legend(frameon=False)
+
+
+def _draw_bars(study: Study, axes: Any) -> None:
+    axes.barh(
+        [f"{row.series}\n{row.label}" for row in study.rows],
+        [100 * row.mean(HEADLINE) for row in study.rows],
+        xerr=[100 * row.spread(HEADLINE) for row in study.rows],
+        capsize=3,
+    )
+    axes.invert_yaxis()
