@@ -27,6 +27,8 @@ _RUN_FN = {
 
 def _decoding_args(workers: int) -> list[str]:
     """Returns Beam's arguments for the stages that decode videos: on every core."""
+    if workers == 1:
+        return [_RUNNER]  # A process of its own would only cost its start.
     return [_RUNNER, "--direct_running_mode=multi_processing", f"--direct_num_workers={workers}"]
 
 

@@ -128,7 +128,7 @@ def test_fine_tuning_reports_four_rows_and_goes_on_without_missing_files(
         *("--videos", str(data / "test" / "videos"), "--annotations", str(annotations)),
         *("--features", run[0][run[0].index("--features") + 1]),
         *("--init-from", str(_output(run[0]) / "hub" / "local" / "howto100m-gated")),
-        *("--train-fraction", "0.75"),
+        *("--train-fraction", "0.75", "--workers", "1"),
         *_settings(ingest__eval_fraction=0.4, training__videos_per_batch=2),
     )
     rows = json.loads((output / "metrics.json").read_text())["fine_tuning"]

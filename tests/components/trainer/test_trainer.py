@@ -15,7 +15,7 @@ from tfx.types import artifact_utils, channel_utils, standard_artifacts, standar
 from tfx.utils import json_utils, proto_utils
 
 from components import artifacts
-from components.trainer import component, config, executor, milnce
+from components.trainer import component, config, executor, milnce, run
 from components.word_vectors import store
 from models import description, export
 from schemas import records
@@ -118,11 +118,15 @@ def test_run_fn_without_an_eval_split_trains_without_validation(fn_args, tmp_pat
     assert "eval_loss" not in line
 
 
-def test_other_settings_get_other_checkpoints(fn_args, tmp_path):
-    milnce.run_fn(fn_args(steps=1))
-    milnce.run_fn(fn_args(steps=1, learning_rate=0.5))
-    milnce.run_fn(fn_args(steps=1))
-    assert len(list((tmp_path / "checkpoints").iterdir())) == 2
+def test_other_settings_get_other_checkpoints(fn_args):
+    def name(**settings):
+        arguments = fn_args(**settings)
+        return run.checkpoints_name(
+            arguments.custom_config, arguments.train_files, arguments.eval_files
+        )
+
+    assert name(steps=1) == name(steps=1)
+    assert name(steps=1) != name(steps=1, learning_rate=0.5)
 
 
 def test_less_than_a_batch_is_one_clear_error(fn_args):
