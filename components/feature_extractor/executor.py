@@ -19,7 +19,6 @@ from components.narrated_video_example_gen import ingest, ledger
 EXAMPLES_KEY = "examples"
 VIDEOS_KEY = "videos"
 CONFIG_KEY = "features_config"
-FINGERPRINT_KEY = "input_fingerprint"
 FEATURES_KEY = "features"
 LEDGER_KEY = "ledger"
 

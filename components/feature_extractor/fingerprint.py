@@ -1,11 +1,11 @@
 """A fingerprint of all files that an extraction reads besides the caption records."""
 
-import hashlib
 import os
 from collections.abc import Iterator
 
 from components.feature_extractor import feature_folder
 from components.feature_extractor.config import FeaturesConfig
+from components.files_fingerprint import files_fingerprint
 from components.narrated_video_example_gen.config import IngestConfig
 from components.narrated_video_example_gen.fingerprint import input_fingerprint
 from models import hub_folder
@@ -25,18 +25,10 @@ def features_fingerprint(videos: str, config: FeaturesConfig) -> str:
       ManifestError: the videos cannot be listed.
       ValueError: there is no such model, or no features in the folder.
     """
-    digest = hashlib.sha256()
-    if videos:
-        ingest_config = IngestConfig(store_frames=not config.folder)
-        digest.update(input_fingerprint(videos, ingest_config).encode())
-    for path in _files(config):
-        try:
-            status = os.stat(path)
-            line = f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n"
-        except OSError:
-            line = f"{path}\0missing\n"
-        digest.update(line.encode(errors="surrogateescape"))
-    return digest.hexdigest()
+    of_files = files_fingerprint(_files(config))
+    if not videos:
+        return of_files
+    return input_fingerprint(videos, IngestConfig(store_frames=not config.folder)) + of_files
 
 
 def _files(config: FeaturesConfig) -> Iterator[str]:

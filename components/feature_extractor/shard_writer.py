@@ -5,12 +5,12 @@ import dataclasses
 import json
 import os
 import urllib.parse
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import apache_beam as beam
 import tensorflow as tf
 
+from components import complete_files
 from components.feature_extractor import feature_folder, row_files, video_record
 from components.feature_extractor.compute import Decoded
 from components.feature_extractor.config import FeaturesConfig
@@ -65,8 +65,10 @@ class _WriteShard(beam.DoFn):
         entries: list[Entry] = []
         videos = captions = 0
         path = os.path.join(self._folder, shard)
-        temporary = f"{path}.{uuid.uuid4().hex}.tmp"
-        with tf.io.TFRecordWriter(temporary) as writer:
+        with (
+            complete_files.replacing(path) as temporary,
+            tf.io.TFRecordWriter(temporary) as writer,
+        ):
             for job, load in sorted(loaders, key=lambda loader: loader[0].video.video_id):
                 kept, lost = self._record(job, load)
                 entries += lost
@@ -75,7 +77,6 @@ class _WriteShard(beam.DoFn):
                     writer.write(record)
                     videos += 1
                     captions += count
-        tf.io.gfile.rename(temporary, path, overwrite=True)
         report = ShardReport(videos, captions, entries)
         with tf.io.gfile.GFile(_report_path(self._work, shard), "w") as stream:
             json.dump(dataclasses.asdict(report), stream)

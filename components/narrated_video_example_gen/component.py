@@ -4,7 +4,7 @@ from tfx import types
 from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 
-from components import artifacts
+from components import artifacts, fingerprint_driver
 from components.narrated_video_example_gen import driver, executor
 from components.narrated_video_example_gen.config import IngestConfig
 
@@ -15,7 +15,9 @@ class NarratedVideoExampleGenSpec(types.ComponentSpec):
     PARAMETERS = {  # noqa: RUF012 - TFX declares its parameters in a plain dict.
         executor.VIDEOS_KEY: component_spec.ExecutionParameter(type=str),
         executor.CONFIG_KEY: component_spec.ExecutionParameter(type=str),
-        executor.FINGERPRINT_KEY: component_spec.ExecutionParameter(type=str, optional=True),
+        fingerprint_driver.FINGERPRINT_KEY: component_spec.ExecutionParameter(
+            type=str, optional=True
+        ),
     }
     INPUTS = {}  # noqa: RUF012
     OUTPUTS = {  # noqa: RUF012

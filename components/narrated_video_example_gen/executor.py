@@ -15,7 +15,6 @@ from components.narrated_video_example_gen.config import IngestConfig
 
 VIDEOS_KEY = "videos"
 CONFIG_KEY = "ingest_config"
-FINGERPRINT_KEY = "input_fingerprint"
 EXAMPLES_KEY = "examples"
 CLIPS_KEY = "clips"
 LEDGER_KEY = "ledger"

@@ -1,10 +1,10 @@
 """A fingerprint of all files that an ingest reads."""
 
-import hashlib
 import os
 import pathlib
 from collections.abc import Iterator
 
+from components.files_fingerprint import files_fingerprint
 from components.narrated_video_example_gen import manifest
 from components.narrated_video_example_gen.annotations.files import annotation_files
 from components.narrated_video_example_gen.config import IngestConfig
@@ -24,15 +24,7 @@ def input_fingerprint(videos: str, config: IngestConfig) -> str:
     Raises:
       ManifestError: the videos cannot be listed.
     """
-    digest = hashlib.sha256()
-    for path in _files(videos, config):
-        try:
-            status = os.stat(path)
-            line = f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n"
-        except OSError:
-            line = f"{path}\0missing\n"
-        digest.update(line.encode(errors="surrogateescape"))
-    return digest.hexdigest()
+    return files_fingerprint(_files(videos, config))
 
 
 def _files(videos: str, config: IngestConfig) -> Iterator[str]:

@@ -4,12 +4,10 @@ What goes through Beam is light: paths of videos, and captions. The frames go st
 decoder to the file of their shard.
 """
 
-import contextlib
 import dataclasses
 import hashlib
 import json
 import os
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from urllib import parse
@@ -17,6 +15,7 @@ from urllib import parse
 import apache_beam as beam
 import tensorflow as tf
 
+from components import complete_files
 from components.narrated_video_example_gen import (
     failed_ledger,
     filters,
@@ -110,7 +109,7 @@ def ingest(
         shards = _shards(plan.rows, config)
         if shards:
             _run(shards, config, folders, work, make_pipeline, threads)
-        with _written(os.path.join(folders.ledger, ledger.LEDGER_FILE)) as stream:
+        with complete_files.written(os.path.join(folders.ledger, ledger.LEDGER_FILE)) as stream:
             book = Ledger(stream, plan.num_annotated)
             book.add_all(plan.entries)
             kept_clips = dict.fromkeys(SPLITS, 0)
@@ -122,7 +121,7 @@ def ingest(
                 kept_clips[shard.split] += report["clips"]
     finally:
         tf.io.gfile.rmtree(work)
-    with _written(os.path.join(folders.ledger, ledger.SUMMARY_FILE)) as stream:
+    with complete_files.written(os.path.join(folders.ledger, ledger.SUMMARY_FILE)) as stream:
         json.dump(book.summary(), stream, indent=2)
     for split in {shard.split for shard in shards}:
         if not kept_clips[split]:
@@ -252,7 +251,7 @@ def _with_caption_json(
                 continue
             entries.extend(dropped_lines(row, drops))
             subtitles = os.path.join(folder, _caption_file(video_id))
-            with _written(subtitles) as stream:
+            with complete_files.written(subtitles) as stream:
                 reader.write_howto100m_csv(captions, stream)
             found[video_id] = dataclasses.replace(row, subtitles=subtitles)
     except reader.SubtitleError as error:
@@ -326,7 +325,7 @@ class _IngestShard(beam.DoFn):
         clips = 0
         kept_videos = set()
         path = os.path.join(self._folders.clips, shard.clips_name)
-        with _replacing(path) as temporary, tf.io.TFRecordWriter(temporary) as writer:
+        with complete_files.replacing(path) as temporary, tf.io.TFRecordWriter(temporary) as writer:
             for row in shard.rows:
                 for item in ingest_video(row, self._config, self._threads):
                     if isinstance(item, Entry):
@@ -341,13 +340,13 @@ class _IngestShard(beam.DoFn):
                             shard.split, records.serialize_caption(item.caption)
                         )
         report = {"videos": len(kept_videos), "clips": clips, "entries": entries}
-        with _written(os.path.join(self._work, shard.report_name)) as stream:
+        with complete_files.written(os.path.join(self._work, shard.report_name)) as stream:
             json.dump(report, stream)
 
     def _write_captions(self, transcript: Transcript) -> None:
         if self._folders.captions:
             name = _caption_file(transcript.video_id)
-            with _written(os.path.join(self._folders.captions, name)) as stream:
+            with complete_files.written(os.path.join(self._folders.captions, name)) as stream:
                 reader.write_howto100m_csv(transcript.captions, stream)
 
 
@@ -377,24 +376,3 @@ def _caption_file(video_id: str) -> str:
     if len(name) > 200:
         name = hashlib.sha256(video_id.encode()).hexdigest()
     return f"{name}.csv"
-
-
-@contextlib.contextmanager
-def _replacing(path: str) -> Iterator[str]:
-    """Gives a temporary path whose file takes the place of `path` once it is complete."""
-    temporary = f"{path}.{uuid.uuid4().hex}.tmp"
-    try:
-        yield temporary
-        tf.io.gfile.rename(temporary, path, overwrite=True)
-    except BaseException:
-        if tf.io.gfile.exists(temporary):
-            tf.io.gfile.remove(temporary)
-        raise
-
-
-@contextlib.contextmanager
-def _written(path: str) -> Iterator[tf.io.gfile.GFile]:
-    """Opens a text file that appears at `path` once it is complete."""
-    with _replacing(path) as temporary, tf.io.gfile.GFile(temporary, "w") as stream:
-        stream.write("")  # Without this, a file to which nothing is written would not exist.
-        yield stream
