@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-from models.s3d import Convolution
 from models.torch_checkpoint import take_weight
+from models.video_layers import Convolution
 
 # The mean of Kinetics on 0..255, in the order red, green, blue: the checkpoint was trained on
 # images read as RGB. Nothing divides the differences (facts/protocols.md, section 8).

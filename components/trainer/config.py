@@ -1,7 +1,19 @@
 """What a training run can be told: of MIL-NCE, and of the gated model of HowTo100M."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
+
+BACKBONES = ("s3d", "i3d")
+TEXT_MODELS = ("max_pool", "lstm", "gru", "transformer", "netvlad")
+SINGLE_CANDIDATE_LOSSES = ("nce", "max_margin", "binary")
+LOSSES = (
+    "mil_nce",
+    "max_nce",
+    "attention_nce",
+    "concatenation_nce",
+    *SINGLE_CANDIDATE_LOSSES,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -9,18 +21,27 @@ class ModelConfig:
     """The two towers of MIL-NCE.
 
     Attributes:
-      width: multiple of the reference's channel counts; 1.0 is S3D as published.
-      stem: "space_to_depth", as in the released weights, or "conv".
+      backbone: the video tower: "s3d" or "i3d".
+      width: multiple of the reference's channel counts; 1.0 is the tower as published.
+      stem: of an S3D: "space_to_depth", as in the released weights, or "conv".
       embedding_size: size of the joint embedding, D.
-      text_hidden_size: units of the text tower's first dense layer.
+      text_model: how the text tower makes one vector of a caption's words: "max_pool", the paper's,
+        "lstm", "gru", "transformer" or "netvlad" (table 2f).
+      text_hidden_size: units of the layer before the text tower's last one.
       max_words: words of a caption that are kept, L; the rest is cut off.
     """
 
+    backbone: str = "s3d"
     width: float = 1.0
     stem: str = "space_to_depth"
     embedding_size: int = 512
+    text_model: str = "max_pool"
     text_hidden_size: int = 2048
     max_words: int = 16
+
+    def __post_init__(self):
+        _check_choice(self, "model", "backbone", BACKBONES)
+        _check_choice(self, "model", "text_model", TEXT_MODELS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,8 +52,17 @@ class TrainingConfig:
       steps: number of optimiser steps.
       batch_size: clips in a batch, B.
       num_candidates: captions in a clip's positive bag, K; 1 is plain NCE.
-      positives: how often the loss's denominator counts the positives: "once" as the paper defines
-        it, "twice" as the reference code does.
+      loss: what is minimised (table 2, a and d): "mil_nce", over all candidates; "max_nce", the NCE
+        of the best candidate; "attention_nce", of their average by cross-modal attention;
+        "concatenation_nce", of the candidates joined into one narration; or with one candidate
+        alone "nce", "max_margin" or "binary" (see `models.losses`).
+      positives: how often the denominator of "mil_nce" counts the positives: "once" as the paper
+        defines it, "twice" as the reference code does.
+      negatives: which pairs are negatives (table 2e): "symmetric", the clip with the captions of
+        other clips and its captions with other clips; "captions", the former alone, (y|x);
+        "videos", the latter alone, (x|y).
+      num_negatives: negatives of each clip (table 2b: 64 to 512); None takes all of the batch.
+      margin: of "max_margin".
       num_frames: frames of a clip, T.
       frame_rate: frames per second of a clip; T / frame_rate is its length (3.2 s in the paper).
       image_size: height and width of the random crop, in pixels.
@@ -41,6 +71,13 @@ class TrainingConfig:
       decay_at: fractions of `steps` at which the learning rate is multiplied by `decay_factor`.
       decay_factor: the factor of each step of the decay.
       mixed_bfloat16: whether the towers compute in bfloat16 (the loss stays in float32).
+      strategy: where it trains: "one_device"; "mirrored", all GPUs of this machine; "multi_worker",
+        the machines that TF_CONFIG names; "tpu", the TPU that TPU_NAME names. The batch is spread
+        over all replicas, and the negatives of a clip come from all of it.
+      synchronized_batch_norm: whether batch normalisation takes its statistics from all replicas.
+      micro_batch_size: clips of each replica whose towers are computed at once, or None for all of
+        them. Fewer need less memory; the negatives still come from the whole batch.
+      cache_frames: whether all clips' decoded frames are kept in memory, for sets that fit.
       steps_per_epoch: steps between checkpoints, and between two lines of the training log.
       validation_batches: batches of the eval split scored at each epoch; 0 turns it off.
       shuffle_buffer: undecoded clips held for shuffling.
@@ -51,7 +88,11 @@ class TrainingConfig:
     steps: int = 500_000
     batch_size: int = 128
     num_candidates: int = 5
+    loss: str = "mil_nce"
     positives: str = "once"
+    negatives: str = "symmetric"
+    num_negatives: int | None = None
+    margin: float = 0.1
     num_frames: int = 32
     frame_rate: float = 10.0
     image_size: int = 200
@@ -60,6 +101,10 @@ class TrainingConfig:
     decay_at: tuple[float, ...] = (0.5, 0.8)
     decay_factor: float = 0.1
     mixed_bfloat16: bool = False
+    strategy: str = "one_device"
+    synchronized_batch_norm: bool = False
+    micro_batch_size: int | None = None
+    cache_frames: bool = False
     steps_per_epoch: int = 1_000
     validation_batches: int = 10
     shuffle_buffer: int = 4_096
@@ -71,13 +116,42 @@ class TrainingConfig:
         _check_at_least(
             self, 1, "steps", "batch_size", "num_candidates", "num_frames", "image_size"
         )
-        if self.positives not in ("once", "twice"):
-            raise ValueError(
-                f"training.positives is {self.positives!r}; it must be 'once' or 'twice'"
-            )
+        for name, choices in (
+            ("loss", LOSSES),
+            ("positives", ("once", "twice")),
+            ("negatives", ("symmetric", "captions", "videos")),
+            ("strategy", ("one_device", "mirrored", "multi_worker", "tpu")),
+        ):
+            _check_choice(self, "training", name, choices)
         if self.batch_size < 2:
             raise ValueError("training.batch_size is 1; the loss needs a second clip for negatives")
+        if self.loss in SINGLE_CANDIDATE_LOSSES and self.num_candidates != 1:
+            raise ValueError(
+                f"training.loss={self.loss} takes one candidate, but training.num_candidates is "
+                f"{self.num_candidates}; set it to 1, or take another loss"
+            )
+        self._check_num_negatives()
+        if self.micro_batch_size is not None:
+            _check_at_least(self, 1, "micro_batch_size")
         _check_fraction(self)
+
+    def _check_num_negatives(self) -> None:
+        if self.num_negatives is None:
+            return
+        _check_at_least(self, 1, "num_negatives")
+        candidates = 1 if self.loss == "concatenation_nce" else self.num_candidates
+        sides = 2 if self.negatives == "symmetric" else 1
+        available = sides * (self.batch_size - 1) * candidates
+        if self.num_negatives % sides:
+            raise ValueError(
+                f"training.num_negatives is {self.num_negatives}; symmetric negatives need an even "
+                f"number, half of them captions and half of them clips"
+            )
+        if self.num_negatives > available:
+            raise ValueError(
+                f"training.num_negatives is {self.num_negatives}, but a batch of {self.batch_size} "
+                f"clips has {available}; enlarge training.batch_size"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,15 +232,8 @@ class GatedTrainingConfig:
                 f"training.videos_per_batch is {self.videos_per_batch}; the loss needs a second "
                 f"video for negatives"
             )
-        for name, allowed in (
-            ("negatives", ("sampled", "reference", "other_videos")),
-            ("growing_order", ("time", "reference")),
-        ):
-            if getattr(self, name) not in allowed:
-                raise ValueError(
-                    f"training.{name} is {getattr(self, name)!r}; it must be one of "
-                    f"{', '.join(allowed)}"
-                )
+        _check_choice(self, "training", "negatives", ("sampled", "reference", "other_videos"))
+        _check_choice(self, "training", "growing_order", ("time", "reference"))
         if not 0 <= self.hard_negative_rate <= 1:
             raise ValueError(
                 f"training.hard_negative_rate is {self.hard_negative_rate}; it must lie in [0, 1]"
@@ -176,6 +243,12 @@ class GatedTrainingConfig:
         _check_fraction(self)
         if self.max_search_rank is not None:
             _check_at_least(self, 1, "max_search_rank")
+
+
+def _check_choice(config: Any, section: str, name: str, choices: Sequence[str]) -> None:
+    value = getattr(config, name)
+    if value not in choices:
+        raise ValueError(f"{section}.{name} is {value!r}; it must be one of {', '.join(choices)}")
 
 
 def _check_at_least(config: Any, least: int, *names: str) -> None:

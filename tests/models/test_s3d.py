@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import s3d
+from models import s3d, video_layers
 
 # Stage: learned parameters with normalisation and gates, and shape for a clip of 16x224x224.
 STAGES = {
@@ -138,7 +138,7 @@ def test_space_to_depth_puts_time_slowest_and_colour_fastest():
     # One block whose value at (dt, dh, dw, c) is dt*1000 + dh*100 + dw*10 + c.
     dt, dh, dw, c = np.meshgrid(*map(range, (2, 2, 2, 3)), indexing="ij")
     block = (dt * 1000 + dh * 100 + dw * 10 + c).astype(np.float32)[None]
-    assert np.ravel(s3d.space_to_depth(block)).tolist() == [
+    assert np.ravel(video_layers.space_to_depth(block)).tolist() == [
         *(0, 1, 2, 10, 11, 12, 100, 101, 102, 110, 111, 112),
         *(1000, 1001, 1002, 1010, 1011, 1012, 1100, 1101, 1102, 1110, 1111, 1112),
     ]
@@ -146,7 +146,7 @@ def test_space_to_depth_puts_time_slowest_and_colour_fastest():
 
 def test_space_to_depth_keeps_blocks_in_place():
     video = np.random.default_rng(0).random((2, 4, 6, 8, 3), np.float32)
-    deep = np.asarray(s3d.space_to_depth(video))
+    deep = np.asarray(video_layers.space_to_depth(video))
     assert deep.shape == (2, 2, 3, 4, 24)
     # Block (1, 2, 3), offset (dt, dh, dw) = (1, 0, 1), colour 2: channel ((1*2+0)*2+1)*3+2 = 17.
     assert deep[1, 1, 2, 3, 17] == video[1, 3, 4, 7, 2]
@@ -170,7 +170,7 @@ def test_convolution_equals_its_definition(kernel_size, strides, padding, size):
     video = rng.normal(size=(2, *size, 3)).astype(np.float32)
     kernel = rng.normal(size=(*kernel_size, 3, 5)).astype(np.float32)
     given = padding if strides != (1, 1, 1) else None
-    layer = s3d.Convolution(5, kernel_size, strides, given)
+    layer = video_layers.Convolution(5, kernel_size, strides, given)
     layer.build(video.shape)
     layer.kernel.assign(kernel)
     expected = [naive_convolution(clip, kernel, strides, padding) for clip in video]
@@ -202,13 +202,13 @@ def test_stems_pad_as_the_reference():
 def test_max_pool_pads_as_tensorflow():
     rows = np.array([1, 5, 2, 4, 3], np.float32)
     # Odd: one row of padding on each side; windows {0,1}, {1,2,3}, {3,4}.
-    odd = s3d.max_pool(rows.reshape(1, 1, 5, 1, 1), (1, 3, 3), (1, 2, 2))
+    odd = video_layers.max_pool(rows.reshape(1, 1, 5, 1, 1), (1, 3, 3), (1, 2, 2))
     assert np.ravel(odd).tolist() == [5, 5, 4]
     # Even: padding at the end alone; windows {0,1,2}, {2,3}.
-    even = s3d.max_pool(rows[:4].reshape(1, 1, 4, 1, 1), (1, 3, 3), (1, 2, 2))
+    even = video_layers.max_pool(rows[:4].reshape(1, 1, 4, 1, 1), (1, 3, 3), (1, 2, 2))
     assert np.ravel(even).tolist() == [5, 4]
     # The same along time.
-    odd = s3d.max_pool(rows.reshape(1, 5, 1, 1, 1), (3, 3, 3), (2, 2, 2))
+    odd = video_layers.max_pool(rows.reshape(1, 5, 1, 1, 1), (3, 3, 3), (2, 2, 2))
     assert np.ravel(odd).tolist() == [5, 5, 4]
 
 
@@ -216,9 +216,9 @@ def test_max_pool_takes_the_maximum_of_the_box():
     video = np.random.default_rng(0).normal(size=(2, 4, 6, 8, 3)).astype(np.float32)
     boxes = video.reshape(2, 2, 2, 3, 2, 4, 2, 3)
     np.testing.assert_array_equal(
-        s3d.max_pool(video, (2, 2, 2), (2, 2, 2)), boxes.max(axis=(2, 4, 6))
+        video_layers.max_pool(video, (2, 2, 2), (2, 2, 2)), boxes.max(axis=(2, 4, 6))
     )
-    centre = s3d.max_pool(video, (3, 3, 3), (1, 1, 1))[0, 2, 3, 5]
+    centre = video_layers.max_pool(video, (3, 3, 3), (1, 1, 1))[0, 2, 3, 5]
     np.testing.assert_array_equal(centre, video[0, 1:4, 2:5, 4:7].max(axis=(0, 1, 2)))
 
 
@@ -272,7 +272,7 @@ def test_separable_convolution_is_spatial_first():
 
 
 def test_batch_normalisation_uses_the_reference_constants():
-    unit = s3d.ConvUnit(1, (1, 1, 1))
+    unit = video_layers.ConvUnit(1, (1, 1, 1))
     unit.build((None, None, None, None, 1))
     unit.convolution.kernel.assign(np.ones((1, 1, 1, 1, 1)))
     video = np.array([0.0, 0.002], np.float32).reshape(1, 2, 1, 1, 1)
@@ -292,7 +292,7 @@ def test_bfloat16_gradients_of_a_convolution(kernel_size, frames):
     gradients = {}
     kernel = rng.normal(size=(*kernel_size, 16, 32))
     for policy in ("float32", "mixed_bfloat16"):
-        layer = s3d.Convolution(32, kernel_size, dtype=policy)
+        layer = video_layers.Convolution(32, kernel_size, dtype=policy)
         layer.build(video.shape)
         layer.kernel.assign(kernel)
         with tf.GradientTape() as tape:
@@ -334,11 +334,11 @@ def relative_error(value, expected) -> float:
 
 
 def test_width_rounds_to_multiples_of_four():
-    assert [s3d.scale_channels(count, 0.25) for count in (16, 24, 48, 112, 528, 8)] == [
+    assert [video_layers.scale_channels(count, 0.25) for count in (16, 24, 48, 112, 528, 8)] == [
         *(4, 8, 12, 28, 132, 4),
     ]
-    assert s3d.scale_channels(64, 0.01) == 4
-    assert s3d.scale_channels(64, 1.5) == 96
+    assert video_layers.scale_channels(64, 0.01) == 4
+    assert video_layers.scale_channels(64, 1.5) == 96
     tower = s3d.S3D(width=0.25, embedding_size=32)
     assert tower(np.zeros((1, 2, 8, 8, 3), np.float32))["mixed_5c"].shape == (1, 256)
 
