@@ -47,7 +47,7 @@ def test_override_leaves_the_preset_alone():
         ("training.steps=1.5", "must be of type int"),
         ("training.mixed_bfloat16=1", "must be of type bool"),
         ("training.batch_size=1", "needs a second clip for negatives"),
-        ("training.positives=thrice", "must be 'once' or 'twice'"),
+        ("training.positives=thrice", "must be one of once, twice"),
     ],
 )
 def test_wrong_override_says_what_is_wrong(assignment, message):
