@@ -1,4 +1,4 @@
-"""The text tower of MIL-NCE: word vectors, a layer on each word, the maximum over the words."""
+"""The text tower of MIL-NCE: frozen word vectors, a text model over them, the joint space."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,6 +6,10 @@ from typing import Any
 import keras
 import numpy as np
 from keras import layers, ops
+
+from models.text_encoders import make_text_encoder
+
+MAX_POOL = "max_pool"
 
 
 def frozen_embedding(vectors: np.ndarray, dtype: Any) -> layers.Embedding:
@@ -45,7 +49,18 @@ class TextTower(keras.Model):
     Videos", section 4.1: frozen word2vec vectors, a linear layer with ReLU on each word, the
     maximum over the words and a linear layer to the joint space. As in the reference code nothing
     masks the padding: its vector takes part in the maximum, so the number of ids of a sentence
-    has to be the same wherever its embedding is used.
+    has to be the same wherever its embedding is used (facts/protocols.md, section 2).
+
+    The text models that the paper compares its own with (table 2f) stand between the same word
+    vectors and the same last layer. They do mask the padding (see `models.text_encoders`).
+
+    Attributes:
+      embedding: the layer that looks word vectors up.
+      hidden: the layer before the last: that on each word, or the whole of another text model.
+      head: the last layer.
+      embedding_size: size of the joint space, E.
+      encoding_size: size of what `encode` returns, H: `hidden_size`, or of NetVLAD 32 times the
+        size of a word vector.
     """
 
     def __init__(
@@ -54,6 +69,7 @@ class TextTower(keras.Model):
         hidden_size: int = 2048,
         embedding_size: int = 512,
         kernel_initializer: Any = "glorot_uniform",
+        text_model: str = MAX_POOL,
         **kwargs: Any,
     ):
         """Makes the tower.
@@ -61,28 +77,41 @@ class TextTower(keras.Model):
         Args:
           vectors: float [V+1, D], the vector of each word id; row 0 is that of the padding. They
             are saved with the weights and never trained.
-          hidden_size: units of the layer on each word.
+          hidden_size: units of the layer on each word; of an LSTM or a GRU its units, of a
+            Transformer its width; of no meaning to NetVLAD.
           embedding_size: size of the joint space, E.
-          kernel_initializer: Keras initialiser of both layers.
+          kernel_initializer: Keras initialiser of the layers.
+          text_model: what makes one vector of the words: "max_pool", the paper's, "lstm", "gru",
+            "transformer" or "netvlad".
           **kwargs: `name`, `dtype`.
 
         Raises:
           ValueError: the vectors are not a matrix with a row for the padding and one for a word,
-            or hold a value that is not finite.
+            or hold a value that is not finite; there is no such text model; or the Transformer's
+            8 heads do not divide its width.
         """
         super().__init__(**kwargs)
         self.hidden_size = hidden_size
         self.embedding_size = embedding_size
+        self.text_model = text_model
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.embedding = frozen_embedding(vectors, self.dtype_policy)
         self._vectors_shape = (self.embedding.input_dim, self.embedding.output_dim)
-        self.hidden = layers.Dense(
-            hidden_size,
-            activation="relu",
-            kernel_initializer=self.kernel_initializer,
-            name="fc1",
-            dtype=self.dtype_policy,
-        )
+        if text_model == MAX_POOL:
+            self.hidden = layers.Dense(
+                hidden_size,
+                activation="relu",
+                kernel_initializer=self.kernel_initializer,
+                name="fc1",
+                dtype=self.dtype_policy,
+            )
+            self.encoding_size = hidden_size
+        else:
+            self.hidden = make_text_encoder(
+                text_model, hidden_size, self.kernel_initializer, self.dtype_policy
+            )
+            words_shape = (None, None, self._vectors_shape[1])
+            self.encoding_size = self.hidden.compute_output_shape(words_shape)[-1]
         # The loss multiplies embeddings without normalising them: keep their full precision.
         self.head = layers.Dense(
             embedding_size,
@@ -99,7 +128,21 @@ class TextTower(keras.Model):
         """
         self.embedding.build((None, None))
         self.hidden.build((None, None, self._vectors_shape[1]))
-        self.head.build((None, self.hidden_size))
+        self.head.build((None, self.encoding_size))
+
+    def encode(self, word_ids: Any) -> Any:
+        """Makes one vector of each sentence, before the layer to the joint space.
+
+        Args:
+          word_ids: int [B, L]; 0 pads.
+
+        Returns:
+          float [B, H].
+        """
+        words = self.embedding(word_ids)
+        if self.text_model == MAX_POOL:
+            return ops.max(self.hidden(words), axis=1)
+        return self.hidden(words, mask=ops.not_equal(word_ids, 0))
 
     def call(self, word_ids: Any) -> Any:
         """Embeds sentences.
@@ -110,7 +153,7 @@ class TextTower(keras.Model):
         Returns:
           float32 [B, E].
         """
-        return self.head(ops.max(self.hidden(self.embedding(word_ids)), axis=1))
+        return self.head(self.encode(word_ids))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make a tower of this shape; the vectors are weights."""
@@ -120,6 +163,7 @@ class TextTower(keras.Model):
             "hidden_size": self.hidden_size,
             "embedding_size": self.embedding_size,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "text_model": self.text_model,
         }
 
     @classmethod
