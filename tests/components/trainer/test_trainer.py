@@ -15,7 +15,7 @@ from tfx.types import artifact_utils, channel_utils, standard_artifacts, standar
 from tfx.utils import json_utils, proto_utils
 
 from components import artifacts
-from components.trainer import component, config, executor, milnce, run
+from components.trainer import component, config, executor, milnce, milnce_training, run
 from components.word_vectors import store
 from models import description, export
 from schemas import records
@@ -141,7 +141,7 @@ def test_too_small_a_fraction_is_one_clear_error(fn_args):
 
 
 def test_init_from_starts_at_the_pushed_model(fn_args, tmp_path, monkeypatch):
-    pushed = milnce.build_model(_MODEL, _TRAINING, np.eye(3, 2, k=-1, dtype=np.float32))
+    pushed = milnce_training.build_model(_MODEL, _TRAINING, np.eye(3, 2, k=-1, dtype=np.float32))
     settings = dataclasses.asdict(_MODEL)
     export.export_text_video_model(pushed, tmp_path / "pushed", _WORDS, 4, config=settings)
     # Its settings and words take the place of these.
@@ -159,9 +159,9 @@ def test_init_from_starts_at_the_pushed_model(fn_args, tmp_path, monkeypatch):
         (checkpoint_directory / "training.jsonl").touch()
 
     exported = {}
-    monkeypatch.setattr(milnce.training, "fit", fit)
+    monkeypatch.setattr(milnce_training.training, "fit", fit)
     monkeypatch.setattr(
-        milnce.export,
+        milnce_training.export,
         "export_text_video_model",
         lambda model, directory, words, **options: exported.update(words=words, **options),
     )
