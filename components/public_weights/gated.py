@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 
+from components.public_weights import output_folder
 from components.word_vectors import reader
 from models import import_gated as layout
 from models.export import export_gated_model
@@ -50,9 +51,7 @@ def import_gated(
       ValueError: a file cannot be used (`CheckpointError`, `WordVectorsError`), the two do not fit,
         or the output is in use; the message says what to do.
     """
-    output = pathlib.Path(output)
-    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
-        raise ValueError(f"{output} is already there; give the name of a new folder")
+    output = output_folder.check_new(output)
     if max_words < 1:
         raise ValueError(f"max_words is {max_words}; give at least 1")
     arrays = read_checkpoint(checkpoint)
