@@ -252,12 +252,12 @@ def attention_nce(scores: Scores, attention: Any) -> Any:
 
     Args:
       scores: of K candidates per clip.
-      attention: float32 [b, K], the `own_scores` of the attention embeddings f_a and g_a.
+      attention: [b, K], the `own_scores` of the attention embeddings f_a and g_a.
 
     Returns:
       float32 [b].
     """
-    weights = ops.softmax(attention, axis=1)
+    weights = ops.softmax(ops.cast(attention, "float32"), axis=1)
     return _nce(ops.sum(weights * scores.own, axis=1), scores.negatives)
 
 
@@ -284,7 +284,8 @@ def _single(own: Any) -> Any:
             f"this loss takes one candidate per clip, not {candidates}; give it one, or take a "
             f"loss of several"
         )
-    return ops.squeeze(own, axis=1)
+    # Where K is not known before it runs, this fails on another than 1.
+    return ops.reshape(own, (ops.shape(own)[0],))
 
 
 def _mean_of_negatives(costs: Any, scores: Scores) -> Any:
