@@ -20,10 +20,11 @@ def read_vocabulary(path: str | os.PathLike[str]) -> list[str]:
         would have to be unpickled and so could run anything.
     """
     try:
-        words = np.load(path, allow_pickle=False)
+        with open(path, "rb") as file:
+            words = np.lib.format.read_array(file, allow_pickle=False)
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, EOFError) as error:
+    except ValueError as error:
         if "Object arrays" in str(error):
             raise ValueError(
                 f"{path} holds Python objects, which is refused: opening them can run anything; if "
@@ -31,9 +32,11 @@ def read_vocabulary(path: str | os.PathLike[str]) -> list[str]:
                 "numpy.save(NEW, numpy.load(FILE, allow_pickle=True).astype(str))"
             ) from error
         raise ValueError(f"{path} is damaged or no .npy file of words") from error
-    if not isinstance(words, np.ndarray) or words.ndim != 1 or words.dtype.kind not in "US":
-        kind = f"{words.dtype} {list(words.shape)}" if isinstance(words, np.ndarray) else "archive"
-        raise ValueError(f"{path} holds no list of words, but {kind}; give the vocabulary's .npy")
+    if words.ndim != 1 or words.dtype.kind not in "US":
+        raise ValueError(
+            f"{path} holds no list of words, but {words.dtype} {list(words.shape)}; give the "
+            "vocabulary's .npy"
+        )
     if words.dtype.kind == "U":
         return words.tolist()
     try:

@@ -1,0 +1,129 @@
+"""Imported checkpoints against the public network in PyTorch, at its real widths and sizes."""
+
+import importlib.util
+import pathlib
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.public_weights import milnce
+from models.description import read_description
+from models.torch_checkpoint import CheckpointError
+
+torch = pytest.importorskip("torch")
+
+_MAX_WORDS = 16
+# "stir" stands twice, so that its first id is never used; "Salt" and "half-way" are never found.
+_WORDS = ["stir", "the", "Salt", "soup", "stir", "don't", "half-way", "crème", "", "salt"]
+_WORDS += [f"word{number}" for number in range(20)]
+_SENTENCES = [
+    "stir the soup",
+    "STIR The Soup, don't SALT!",
+    "salt",
+    "half-way",
+    "nothing known here",
+    "nothing known, but crème",
+    "",
+    " ".join(f"word{number}" for number in range(20)),
+    "unknown " * 20 + "soup",
+]
+
+
+def _load_network():
+    path = pathlib.Path(__file__).resolve().parents[3] / "benchmarks" / "s3d_torch.py"
+    spec = importlib.util.spec_from_file_location("s3d_torch", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _random_network(stem: str, width: float = 1.0):
+    """Makes a network whose layers keep the size of what passes, with statistics of its own."""
+    torch.manual_seed(5)
+    network = _load_network().S3D(len(_WORDS), stem=stem, width=width).eval()
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv3d):
+            torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        elif isinstance(module, torch.nn.BatchNorm3d):
+            torch.nn.init.uniform_(module.weight, 0.6, 1.4)
+            torch.nn.init.normal_(module.bias, 0.0, 0.2)
+            module.running_mean.normal_(0.0, 0.2)
+            module.running_var.uniform_(0.6, 1.4)
+    for name, tensor in network.named_parameters():
+        if "gating" in name and name.endswith("bias"):
+            torch.nn.init.uniform_(tensor, 0.0, 3.0)
+    return network
+
+
+def _word_ids(sentences) -> np.ndarray:
+    """Reads sentences as the reference code does."""
+    positions = {word: position for position, word in enumerate(_WORDS, start=1)}
+    ids = np.zeros((len(sentences), _MAX_WORDS), np.int64)
+    for row, sentence in zip(ids, sentences, strict=True):
+        known = [positions[w] for w in re.findall(r"[\w']+", sentence.lower()) if w in positions]
+        row[: len(known)] = known[:_MAX_WORDS]
+    return ids
+
+
+def _import(network, folder: pathlib.Path, state=None) -> pathlib.Path:
+    torch.save(network.state_dict() if state is None else state, folder / "model.pth")
+    np.save(folder / "dict.npy", np.array(_WORDS))
+    milnce.import_milnce(folder / "model.pth", folder / "dict.npy", folder / "model")
+    return folder / "model"
+
+
+@pytest.fixture(scope="module", params=["space_to_depth", "conv"])
+def imported(request, tmp_path_factory):
+    """Returns a network of one stem and the SavedModel that its checkpoint became."""
+    network = _random_network(request.param)
+    output = _import(network, tmp_path_factory.mktemp(request.param))
+    assert read_description(output).config["stem"] == request.param
+    return network, tf.saved_model.load(str(output))
+
+
+@pytest.mark.parametrize(("frames", "pixels"), [(8, 224), (4, 256)])
+def test_video_equals_pytorch(imported, frames, pixels):
+    network, model = imported
+    images = np.random.default_rng(6).random((1, frames, pixels, pixels, 3), np.float32)
+    with torch.no_grad():
+        embedding, features = network(torch.from_numpy(images).permute(0, 4, 1, 2, 3))
+    outputs = model.signatures["video"](tf.constant(images))
+    assert features.shape == (1, 1024)
+    assert np.abs(features.numpy()).mean() > 0.1
+    np.testing.assert_allclose(outputs["mixed_5c"], features.numpy(), atol=1e-4, rtol=0)
+    np.testing.assert_allclose(outputs["video_embedding"], embedding.numpy(), atol=1e-4, rtol=0)
+
+
+def test_text_equals_pytorch(imported):
+    network, model = imported
+    ids = _word_ids(_SENTENCES)
+    assert ids[0, :4].tolist() == [5, 2, 4, 0]
+    assert ids[7].all()
+    with torch.no_grad():
+        expected = network.text_module(torch.from_numpy(ids)).numpy()
+    outputs = model.signatures["text"](tf.constant(_SENTENCES))["text_embedding"]
+    np.testing.assert_allclose(outputs, expected, atol=1e-4, rtol=0)
+    assert np.abs(expected[0] - expected[6]).max() > 0.05
+
+
+def test_wrapped_checkpoint_of_a_training_is_read(tmp_path):
+    network = _random_network("conv", width=0.0625)
+    state = {f"module.{key}": tensor for key, tensor in network.state_dict().items()}
+    wrapped = {"epoch": 3, "state_dict": state, "optimizer": {"lr": 0.1}}
+    model = tf.saved_model.load(str(_import(network, tmp_path, wrapped)))
+    images = np.random.default_rng(7).random((2, 4, 32, 32, 3), np.float32)
+    with torch.no_grad():
+        expected, _ = network(torch.from_numpy(images).permute(0, 4, 1, 2, 3))
+    outputs = model.signatures["video"](tf.constant(images))
+    np.testing.assert_allclose(outputs["video_embedding"], expected.numpy(), atol=1e-4, rtol=0)
+
+
+def test_checkpoint_of_another_network_writes_nothing(tmp_path):
+    network = _random_network("conv", width=0.0625)
+    state = network.state_dict()
+    del state["mixed_4c.conv_b2_b.bn2.running_var"]
+    with pytest.raises(CheckpointError, match=r"model\.pth: .* no mixed_4c\.conv_b2_b\.bn2\.runn"):
+        _import(network, tmp_path, state)
+    assert not (tmp_path / "model").exists()
