@@ -45,7 +45,7 @@ def make_text_encoder(
     Raises:
       ValueError: there is no such text model, or the Transformer's width does not fit its heads.
     """
-    arguments = {"kernel_initializer": kernel_initializer, "name": text_model}
+    arguments = {"kernel_initializer": _copy(kernel_initializer), "name": text_model}
     if text_model in ("lstm", "gru"):
         recurrent = layers.LSTM if text_model == "lstm" else layers.GRU
         # An exported cuDNN operation runs on NVIDIA's GPUs alone, and no such operation takes a
@@ -115,20 +115,39 @@ class TransformerEncoder(layers.Layer):
             raise ValueError(
                 f"the Transformer's width is {size}: take an even multiple of its {num_heads} heads"
             )
+        self.supports_masking = True
         self.size = size
         self.num_heads = num_heads
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        common = {"kernel_initializer": self.kernel_initializer, "dtype": self.dtype_policy}
-        self.projection = layers.Dense(size, use_bias=False, name="projection", **common)
+        self.projection = layers.Dense(
+            size,
+            use_bias=False,
+            kernel_initializer=_copy(self.kernel_initializer),
+            name="projection",
+            dtype=self.dtype_policy,
+        )
         self.attention = layers.MultiHeadAttention(
-            num_heads, size // num_heads, name="attention", **common
+            num_heads,
+            size // num_heads,
+            kernel_initializer=_copy(self.kernel_initializer),
+            name="attention",
+            dtype=self.dtype_policy,
         )
-        self.expansion = layers.Dense(
-            _FEED_FORWARD * size, activation="relu", name="expansion", **common
-        )
-        self.contraction = layers.Dense(size, name="contraction", **common)
         self.attention_norm = layers.LayerNormalization(
             epsilon=_NORM_EPSILON, name="attention_norm", dtype=self.dtype_policy
+        )
+        self.expansion = layers.Dense(
+            _FEED_FORWARD * size,
+            activation="relu",
+            kernel_initializer=_copy(self.kernel_initializer),
+            name="expansion",
+            dtype=self.dtype_policy,
+        )
+        self.contraction = layers.Dense(
+            size,
+            kernel_initializer=_copy(self.kernel_initializer),
+            name="contraction",
+            dtype=self.dtype_policy,
         )
         self.output_norm = layers.LayerNormalization(
             epsilon=_NORM_EPSILON, name="output_norm", dtype=self.dtype_policy
@@ -164,6 +183,9 @@ class TransformerEncoder(layers.Layer):
         states = self.output_norm(states + self.contraction(self.expansion(states)))
         pooled = ops.max(ops.where(mask[..., None], states, -np.inf), axis=1)
         return ops.where(ops.any(mask, axis=1, keepdims=True), pooled, 0.0)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        """Returns None: what comes out has no words to mask."""
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, int]:
         """Returns (B, W)."""
@@ -202,12 +224,13 @@ class NetVLAD(layers.Layer):
           **kwargs: `name`, `dtype`.
         """
         super().__init__(**kwargs)
+        self.supports_masking = True
         self.num_clusters = num_clusters
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.assignment = layers.Dense(
             num_clusters,
             activation="softmax",
-            kernel_initializer=self.kernel_initializer,
+            kernel_initializer=_copy(self.kernel_initializer),
             name="assignment",
             dtype=self.dtype_policy,
         )
@@ -215,11 +238,10 @@ class NetVLAD(layers.Layer):
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Creates the weights for words [B, L, D] with D known."""
         self.assignment.build(input_shape)
-        # A copy: a seeded initialiser would give the same numbers twice.
         self.centres = self.add_weight(
             name="centres",
             shape=(self.num_clusters, input_shape[-1]),
-            initializer=self.kernel_initializer.clone(),
+            initializer=_copy(self.kernel_initializer),
         )
 
     def call(self, words: Any, mask: Any = None) -> Any:
@@ -240,6 +262,9 @@ class NetVLAD(layers.Layer):
         size = self.num_clusters * self.centres.shape[-1]
         return _unit_length(ops.reshape(_unit_length(residuals), (-1, size)))
 
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        """Returns None: what comes out has no words to mask."""
+
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, int]:
         """Returns (B, C*D)."""
         return input_shape[0], self.num_clusters * input_shape[-1]
@@ -251,6 +276,11 @@ class NetVLAD(layers.Layer):
             "num_clusters": self.num_clusters,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
+
+
+def _copy(initializer: Any) -> Any:
+    """Returns an initialiser of the same kind; one object would draw the same numbers each time."""
+    return keras.initializers.get(initializer).clone()
 
 
 def _unit_length(vectors: Any) -> Any:
