@@ -138,7 +138,8 @@ def score_pairs(
     share = available if num_negatives is None else num_negatives // len(sides)
     _check_batch(batch, available * len(sides), num_negatives)
     # The clip itself comes last in its own order, at `available` and after.
-    distance = (ops.arange(batch)[None, :] - (ops.arange(local) + offset)[:, None] - 1) % batch
+    positions = ops.arange(local) + ops.cast(offset, "int32")
+    distance = (ops.arange(batch)[None, :] - positions[:, None] - 1) % batch
     order = distance[:, :, None] * candidates + ops.arange(candidates)
     masked = [
         ops.reshape(ops.where(order < share, side, float("-inf")), (local, batch * candidates))

@@ -129,14 +129,15 @@ def test_symmetric_losses_do_not_tell_video_from_text(loss):
 def test_parts_of_a_gathered_batch_give_the_losses_of_the_whole(name):
     objective = OBJECTIVES[name]
     whole = embeddings_of(objective)
+    offsets = (0, tf.constant(2), tf.constant(4, tf.int64))
     parts = [
         objective.per_clip(
             rows_of(whole, slice(start, start + 2)),
             whole["video"],
             whole["text"],
-            offset=tf.constant(start),
+            offset=offset,
         )
-        for start in (0, 2, 4)
+        for start, offset in zip((0, 2, 4), offsets, strict=True)
     ]
     np.testing.assert_allclose(np.concatenate(parts), objective.per_clip(whole), rtol=1e-5)
 
