@@ -18,16 +18,19 @@ class Row:
     Attributes:
       series: which of the study's curves it belongs to; studies of one curve have one name.
       label: the setting, in words.
-      num_pairs: caption-clip pairs that were trained on; 0 where nothing was.
+      num_pairs: caption-clip pairs that were trained on; 0 where nothing was, None where all rows
+        have as many.
       measurements: text-to-video metrics, one mapping for each seed.
       x: the setting as a number, for a plot with a numerical axis.
+      overrides: the setting as `section.setting=value`, each, where that says all.
     """
 
     series: str
     label: str
-    num_pairs: int
+    num_pairs: int | None
     measurements: Sequence[Mapping[str, float]]
     x: float | None = None
+    overrides: Sequence[str] = ()
 
     def mean(self, metric: str) -> float:
         """Returns the mean over the seeds."""
@@ -90,6 +93,9 @@ class Study:
       comparisons: the paper's directions.
       seconds: how long it took; measurements taken from an earlier, interrupted run not included.
       log_axis: whether the plot's horizontal axis is logarithmic.
+      cores: of the machine that it took so long on; None leaves that open.
+      command: what measures one row again, with the row's overrides added to it; empty where the
+        overrides are.
     """
 
     name: str
@@ -101,6 +107,8 @@ class Study:
     comparisons: Sequence[Comparison]
     seconds: float
     log_axis: bool = False
+    cores: int | None = None
+    command: str = ""
 
     def write(self, folder: pathlib.Path) -> None:
         """Writes `<name>.md`, `<name>.json` and `<name>.png`.
@@ -116,26 +124,41 @@ class Study:
 
     def as_markdown(self) -> str:
         """Returns the table and the directions."""
-        lines = [
-            f"# {self.title} ({self.paper})",
-            "",
-            self.protocol,
-            "",
-            f"| | {self.setting} | pairs | R@1 | R@5 | R@10 | median rank |",
-            "|---|---|---:|---:|---:|---:|---:|",
-        ]
-        for row in self.rows:
-            cells = [_percent(row, name) for name in _METRICS[:3]]
-            rank = f"{row.mean('median_rank'):.1f} ± {row.spread('median_rank'):.1f}"
-            lines.append(
-                f"| {row.series} | {row.label} | {row.num_pairs:,} | {' | '.join([*cells, rank])} |"
-            )
-        lines += ["", *(f"- {comparison.in_words()}" for comparison in self.comparisons), ""]
+        lines = [f"# {self.title} ({self.paper})", "", self.protocol, "", *self._table(), ""]
+        lines += [*(f"- {comparison.in_words()}" for comparison in self.comparisons), ""]
+        cores = f" on {self.cores} cores" if self.cores else ""
         lines.append(
             f"Text-to-video, mean ± standard deviation over {self._seeds_in_words()}; "
-            f"{self.seconds:.0f} s."
+            f"{self.seconds:.0f} s{cores}."
         )
+        if self.command:
+            lines += [
+                "",
+                "One row alone, with each of its settings added as `--set SETTING=VALUE`:",
+                "",
+                f"    {self.command}",
+            ]
         return "\n".join(lines) + "\n"
+
+    def _table(self) -> list[str]:
+        """Returns the lines of the Markdown table."""
+        counted = any(row.num_pairs is not None for row in self.rows)
+        names = ["", self.setting, *(["pairs"] if counted else []), *_METRICS[:3], "median rank"]
+        marks = ["---", "---", *["---:"] * (len(names) - 2)]
+        if self.command:
+            names.append("settings")
+            marks.append("---")
+        lines = [_line(names), f"|{'|'.join(marks)}|"]
+        for row in self.rows:
+            cells = [row.series, row.label]
+            if counted:
+                cells.append("" if row.num_pairs is None else f"{row.num_pairs:,}")
+            cells += [_percent(row, name) for name in _METRICS[:3]]
+            cells.append(f"{row.mean('median_rank'):.1f} ± {row.spread('median_rank'):.1f}")
+            if self.command:
+                cells.append(" ".join(f"`{override}`" for override in row.overrides))
+            lines.append(_line(cells))
+        return lines
 
     def as_dict(self) -> dict[str, Any]:
         """Returns everything for JSON."""
@@ -145,12 +168,15 @@ class Study:
             "paper": self.paper,
             "protocol": self.protocol,
             "seconds": round(self.seconds, 1),
+            **({"cores": self.cores} if self.cores else {}),
+            **({"command": self.command} if self.command else {}),
             "rows": [
                 {
                     "series": row.series,
                     self.setting: row.label,
                     "x": row.x,
-                    "num_pairs": row.num_pairs,
+                    **({} if row.num_pairs is None else {"num_pairs": row.num_pairs}),
+                    **({"overrides": list(row.overrides)} if row.overrides else {}),
                     **{
                         name: {"mean": row.mean(name), "stdev": row.spread(name)}
                         for name in _METRICS
@@ -172,6 +198,11 @@ class Study:
     def _seeds_in_words(self) -> str:
         seeds = max(len(row.measurements) for row in self.rows)
         return "one seed" if seeds == 1 else f"{seeds} seeds"
+
+
+def _line(cells: Sequence[str]) -> str:
+    """Returns a line of a Markdown table."""
+    return f"| {' | '.join(cells)} |"
 
 
 def _percent(row: Row, metric: str) -> str:

@@ -1,19 +1,16 @@
 """Trainings and their scores, each done once: an interrupted study goes on where it was."""
 
 import dataclasses
-import hashlib
-import json
 import pathlib
 from collections.abc import Mapping
 
 import numpy as np
 
-from components.retrieval_evaluator import evaluation
 from components.retrieval_evaluator.feature_clips import FeatureClips
-from components.retrieval_evaluator.text_video_model import TextVideoModel
 from components.trainer import gated_training
 from components.trainer.config import GatedTrainingConfig
 from models import annotation_fraction
+from pipeline.studies import scores
 from pipeline.studies.feature_set import FeatureSet
 from schemas import video_features
 
@@ -28,6 +25,7 @@ class Trials:
           folder: keeps the models and their scores, by all that decides them.
         """
         self._folder = folder
+        self._scores = scores.KeptScores(folder / "scores")
 
     def train(
         self, data: FeatureSet, training: GatedTrainingConfig, init_from: str = ""
@@ -46,7 +44,7 @@ class Trials:
           ValueError: there is too little to train on.
         """
         described = [data.train_files, dataclasses.asdict(data.model), dataclasses.asdict(training)]
-        name = hashlib.sha256(json.dumps([described, init_from]).encode()).hexdigest()[:16]
+        name = scores.short_name([described, init_from])
         model_folder = self._folder / name / "model"
         if (model_folder / "saved_model.pb").exists():
             return model_folder
@@ -78,16 +76,10 @@ class Trials:
         Returns:
           The text-to-video metrics.
         """
-        described = json.dumps([str(model_folder), data.eval_files])
-        name = hashlib.sha256(described.encode()).hexdigest()[:16]
-        path = self._folder / "scores" / f"{name}.json"
-        if not path.exists():
-            evaluated = evaluation.evaluate(
-                TextVideoModel(str(model_folder)), FeatureClips(data.eval_files), data.name
-            )
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(evaluated.summary()["text_to_video"]))
-        return json.loads(path.read_text())
+        return self._scores.get(
+            [str(model_folder), data.eval_files],
+            lambda: scores.text_to_video(model_folder, FeatureClips(data.eval_files), data.name),
+        )
 
 
 def count_pairs(data: FeatureSet, training: GatedTrainingConfig) -> tuple[int, int]:
