@@ -6,14 +6,14 @@ Uncurated Instructional Videos") puts on it for its ablations and for its public
 deepmind/mil-nce/i3d/1. What differs from S3D: facts/protocols.md, section 1.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import layers, ops
 
-from models.inception import INCEPTION_BLOCKS, POOLING
-from models.video_layers import ConvUnit, Normalization, Triple, max_pool, scale_channels
+from models.inception import InceptionTower
+from models.video_layers import ConvUnit, Normalization, Triple, max_pool
 
 _STEM_SIZE = (7, 7, 7)
 _STEM_STRIDES = (2, 2, 2)
@@ -98,7 +98,7 @@ class InceptionBlock(layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="howto100m")
-class I3D(keras.Model):
+class I3D(InceptionTower):
     """The I3D tower of MIL-NCE.
 
     At width 1 it has 12,279,984 learned parameters up to `mixed_5c` and, with a 512-dimensional
@@ -129,101 +129,72 @@ class I3D(keras.Model):
           ValueError: the width or the embedding size is not positive, or the momentum is not at
             least 0 and less than 1.
         """
-        super().__init__(**kwargs)
-        if width <= 0:
-            raise ValueError(f"width must be positive, not {width}")
-        if embedding_size < 1:
-            raise ValueError(f"embedding_size must be at least 1, not {embedding_size}")
+        super().__init__(width, embedding_size, kernel_initializer, **kwargs)
         if not 0 <= momentum < 1:
             raise ValueError(f"momentum must be at least 0 and less than 1, not {momentum}")
-        self.width = width
-        self.embedding_size = embedding_size
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.momentum = momentum
         options = {
             "kernel_initializer": self.kernel_initializer,
             "normalization": Normalization(momentum, epsilon=1e-3, scale=False),
             "dtype": self.dtype_policy,
         }
-
-        def scaled(channels: int) -> int:
-            return scale_channels(channels, width)
-
         self.conv1 = ConvUnit(
-            scaled(64),
+            self.scaled(64),
             _STEM_SIZE,
             _STEM_STRIDES,
             padding=((0, 0), (0, 0), (0, 0)),
             name="conv1",
             **options,
         )
-        self.conv_2b = ConvUnit(scaled(64), (1, 1, 1), name="conv_2b", **options)
-        self.conv_2c = ConvUnit(scaled(192), (3, 3, 3), name="conv_2c", **options)
+        self.conv_2b = ConvUnit(self.scaled(64), (1, 1, 1), name="conv_2b", **options)
+        self.conv_2c = ConvUnit(self.scaled(192), (3, 3, 3), name="conv_2c", **options)
         self.blocks = [
-            InceptionBlock([scaled(count) for count in channels], name=name, **options)
-            for name, channels in INCEPTION_BLOCKS.items()
+            InceptionBlock(channels, name=name, **options)
+            for name, channels in self.block_channels().items()
         ]
-        # The loss multiplies embeddings without normalising them: keep their full precision.
-        self.head = layers.Dense(embedding_size, name="fc", dtype="float32")
+        self.head = self.make_head()
 
-    def build(self, input_shape: Sequence[int | None] | None = None) -> None:
-        """Creates the weights.
+    @property
+    def units(self) -> Sequence[layers.Layer]:
+        """The layers with weights before the head, in order."""
+        return (self.conv1, self.conv_2b, self.conv_2c, *self.blocks)
 
-        Args:
-          input_shape: ignored; the input always has three channels and any other size.
-        """
-        channels = 3
-        for unit in (self.conv1, self.conv_2b, self.conv_2c):
-            unit.build((None, None, None, None, channels))
-            channels = unit.convolution.filters
-        for block in self.blocks:
-            block.build((None, None, None, None, channels))
-            channels = block.filters
-        self.head.build((None, channels))
-
-    def stages(self, video: Any, training: bool | None = None) -> Mapping[str, Any]:
-        """Computes every stage of the tower.
-
-        Args:
-          video: float [B, T, H, W, 3] in [0, 1]; any T, H and W of at least 1.
-          training: whether batch statistics normalise (and update the stored ones).
-
-        Returns:
-          The output of each stage by its name in S3D (which has one more, `gating`), in order; all
-          are [B, T', H', W', C].
-        """
-        if not self.built:
-            self.build()
-        outputs = {}
-        x = pad_same(ops.cast(video, self.compute_dtype), _STEM_SIZE, _STEM_STRIDES)
-        for unit in (self.conv1, self.conv_2b, self.conv_2c, *self.blocks):
-            if unit.name in POOLING:
-                name, window, strides = POOLING[unit.name]
-                x = outputs[name] = max_pool(x, window, strides)
-            x = outputs[unit.name] = unit(x, training=training)
-        return outputs
-
-    def call(self, video: Any, training: bool | None = None) -> dict[str, Any]:
-        """Embeds clips.
-
-        Args:
-          video: float [B, T, H, W, 3] in [0, 1]; any T, H and W of at least 1.
-          training: whether batch statistics normalise (and update the stored ones).
-
-        Returns:
-          `video_embedding` float32 [B, E] and `mixed_5c` float32 [B, C], the mean of the last
-          stage over time and space (C is 1024 at width 1).
-        """
-        last = self.stages(video, training=training)["mixed_5c"]
-        features = ops.mean(ops.cast(last, "float32"), axis=(1, 2, 3))
-        return {"video_embedding": self.head(features), "mixed_5c": features}
+    def prepare(self, video: Any) -> Any:
+        """Returns a video [B, T, H, W, 3] with the padding of the first convolution."""
+        return pad_same(video, _STEM_SIZE, _STEM_STRIDES)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal tower."""
-        return {
-            **super().get_config(),
-            "width": self.width,
-            "embedding_size": self.embedding_size,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "momentum": self.momentum,
+        return {**super().get_config(), "momentum": self.momentum}
+
+
+def units_by_scope(tower: I3D) -> dict[str, ConvUnit]:
+    """Names the units of a tower as the published Kinetics checkpoints do.
+
+    Args:
+      tower: any I3D.
+
+    Returns:
+      Each unit by its scope, such as "Mixed_3b/Branch_1/Conv3d_0b_3x3". Below it a checkpoint of
+      Sonnet 1 has `conv_3d/w`, our `convolution.kernel`, and `batch_norm/beta`, `moving_mean` and
+      `moving_variance`, which `norm` has under the same names; shapes and layouts are equal up to
+      axes of size 1. The scope of one unit is misnamed by the published code: the second
+      convolution of branch 2 in Mixed_5b is "0a_3x3" and not "0b_3x3".
+    """
+    scopes = {
+        "Conv3d_1a_7x7": tower.conv1,
+        "Conv3d_2b_1x1": tower.conv_2b,
+        "Conv3d_2c_3x3": tower.conv_2c,
+    }
+    for block in tower.blocks:
+        name = block.name.capitalize()
+        misnamed = block.name == "mixed_5b"
+        scopes |= {
+            f"{name}/Branch_0/Conv3d_0a_1x1": block.b0,
+            f"{name}/Branch_1/Conv3d_0a_1x1": block.b1_a,
+            f"{name}/Branch_1/Conv3d_0b_3x3": block.b1_b,
+            f"{name}/Branch_2/Conv3d_0a_1x1": block.b2_a,
+            f"{name}/Branch_2/Conv3d_0{'a' if misnamed else 'b'}_3x3": block.b2_b,
+            f"{name}/Branch_3/Conv3d_0b_1x1": block.b3,
         }
+    return scopes
