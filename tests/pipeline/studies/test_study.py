@@ -64,3 +64,25 @@ def test_settings_without_a_number_become_bars(tmp_path):
     with Image.open(tmp_path / "size.png") as image:
         colours = image.convert("RGB").getcolors(1 << 20)
     assert max(count for count, colour in colours if colour != (255, 255, 255)) > 5_000
+
+
+def test_rows_with_settings_say_how_to_measure_them_again(tmp_path):
+    measured = _LOW.measurements
+    rows = [
+        study.Row("1 candidate", name, None, measured, overrides=(f"training.loss={name}",))
+        for name in ("nce", "binary")
+    ]
+    result = study.Study(
+        *("table_2a", "Loss", "table 2a", "loss", "How.", rows, [], 12.0),
+        cores=2,
+        command="howto100m run",
+    )
+    table = result.as_markdown()
+    assert "|  | loss | R@1 | R@5 | R@10 | median rank | settings |" in table
+    assert "4.0 ± 0.0 | `training.loss=nce` |" in table
+    assert "over 2 seeds; 12 s on 2 cores." in table
+    assert table.endswith("\n    howto100m run\n")
+    content = result.as_dict()
+    assert (content["cores"], content["command"]) == (2, "howto100m run")
+    assert content["rows"][1]["overrides"] == ["training.loss=binary"]
+    assert "num_pairs" not in content["rows"][0]
