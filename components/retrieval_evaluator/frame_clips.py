@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from components.retrieval_evaluator import clips, stored_frames
 from components.retrieval_evaluator.config import EvaluatorConfig
 from components.retrieval_evaluator.text_video_model import TextVideoModel
-from models import input_pipeline
+from models import input_pipeline, record_files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +45,7 @@ class FrameClips:
 
     def embed(self, model: TextVideoModel, max_clips: int = 0) -> clips.EmbeddedClips:
         """Embeds the clips, see `clips.ClipSource`; memory holds one batch of frames."""
-        num_expected = sum(count_records(path) for path in self.files)
+        num_expected = sum(record_files.count_records(path) for path in self.files)
         embedded: list[clips.Clip] = []
         means: list[np.ndarray] = []
         for batch in self._batches(max_clips) if num_expected else ():
@@ -122,26 +121,3 @@ def _clips_of(batch: Mapping[str, np.ndarray]) -> Iterator[clips.Clip]:
             clip_end=float(batch["clip_end"][index]),
             task=batch["task"][index].decode(),
         )
-
-
-def count_records(path: str) -> int:
-    """Counts the records of an uncompressed TFRecord file by its lengths alone.
-
-    Args:
-      path: the file.
-
-    Raises:
-      ValueError: the file ends within a record.
-    """
-    framing = 12, 4  # uint64 length and its checksum before the data, a checksum after.
-    with tf.io.gfile.GFile(path, "rb") as stream:
-        size = stream.size()
-        position = count = 0
-        while position < size:
-            header = stream.read(framing[0])
-            position += sum(framing) + int.from_bytes(header[:8], "little")
-            if len(header) < framing[0] or position > size:
-                raise ValueError(f"{path} ends within its record {count}; write it anew")
-            stream.seek(position)
-            count += 1
-    return count

@@ -299,3 +299,118 @@ def test_a_fraction_keeps_whole_clips_and_grows_with_the_fraction(tmp_path):
     assert kept(0.5) == expected
     assert 10 <= len(expected) <= 30
     assert kept(0.25) < expected
+
+
+def _uneven_shards(folder, sizes=(3, 0, 5, 1)) -> str:
+    """Writes clips of plain frames, each clip of its own levels; returns their pattern."""
+    number = 0
+    for shard, size in enumerate(sizes):
+        clips = []
+        for _ in range(size):
+            frames = [_grey(20 * number + frame) for frame in range(12)]
+            clips.append(dataclasses.replace(_record(frames, number), clip_start=float(number)))
+            number += 1
+        _write(folder / f"clips-{shard}", *clips)
+    return str(folder / "clips-*")
+
+
+def _taken(pattern, count, **settings) -> list[dict[str, np.ndarray]]:
+    return list(_training(pattern, **settings).take(count).as_numpy_iterator())
+
+
+def _assert_equal_batches(batches, expected):
+    assert len(batches) == len(expected)
+    for batch, other in zip(batches, expected, strict=True):
+        np.testing.assert_array_equal(batch["video"], other["video"])
+        np.testing.assert_array_equal(batch["word_ids"], other["word_ids"])
+
+
+@pytest.mark.parametrize("cache_frames", [False, True])
+@pytest.mark.parametrize("settings", [{}, {"train_fraction": 0.6}])
+def test_a_later_batch_needs_no_earlier_one(tmp_path, settings, cache_frames):
+    pattern = _uneven_shards(tmp_path)
+    # Nine clips, fewer with the fraction: a pass ends within the batches 2, 4 and 6, or earlier.
+    expected = _taken(pattern, 8, **settings)
+    for first in (1, 3, 6):
+        batches = _taken(
+            pattern, 8 - first, first_batch=first, cache_frames=cache_frames, **settings
+        )
+        # Plain frames have no border at which decoded crops differ.
+        _assert_equal_batches(batches, expected[first:])
+
+
+def test_the_batches_do_not_depend_on_what_else_the_process_draws(tmp_path):
+    pattern = _uneven_shards(tmp_path)
+    expected = _taken(pattern, 3)
+    tf.random.set_seed(99)
+    _assert_equal_batches(_taken(pattern, 3), expected)
+
+
+def test_pipelines_share_each_batch(tmp_path):
+    pattern = _uneven_shards(tmp_path)
+    expected = _taken(pattern, 3)
+    for part_size in (1, 2):
+        parts = [
+            _taken(pattern, 6 // part_size, pipelines=2, pipeline=p, part_size=part_size)
+            for p in range(2)
+        ]
+        for name in ("video", "word_ids"):
+            # [2, 3 batches, 2 clips, ...]: two clips of each batch come from each pipeline.
+            clips = [np.concatenate([part[name] for part in of_one]) for of_one in parts]
+            joined = np.concatenate([half.reshape(3, 2, *half.shape[1:]) for half in clips], axis=1)
+            np.testing.assert_array_equal(joined, [batch[name] for batch in expected])
+
+
+def test_one_pipeline_feeds_its_replicas_in_turn(tmp_path):
+    pattern = _uneven_shards(tmp_path)
+    halves = _taken(pattern, 4, part_size=2)
+    whole = _taken(pattern, 2)
+    for i, batch in enumerate(whole):
+        parts = [half["video"] for half in halves[2 * i : 2 * i + 2]]
+        np.testing.assert_array_equal(np.concatenate(parts), batch["video"])
+
+
+@pytest.mark.parametrize(
+    "sharing", [{"pipelines": 3}, {"pipelines": 2, "pipeline": 2}, {"part_size": 3}]
+)
+def test_a_batch_that_cannot_be_shared_is_one_clear_error(tmp_path, sharing):
+    with pytest.raises(ValueError, match="share of a batch of 4 clips in parts of"):
+        _training(_uneven_shards(tmp_path), **sharing)
+
+
+def test_cached_frames_differ_at_the_borders_of_crops_alone(tmp_path):
+    rng = np.random.default_rng(0)
+    encoded = []
+    for height, width in ((48, 64), (60, 40), (24, 24)):
+        smooth = PIL.Image.fromarray(rng.integers(256, size=(6, 8, 3), dtype=np.uint8))
+        data = io.BytesIO()
+        smooth.resize((width, height)).save(data, "JPEG", quality=90, subsampling=2)
+        encoded.append(data.getvalue())
+    path = _write(tmp_path / "clips", *[_record([f] * 9, i) for i, f in enumerate(encoded)])
+    (batch,) = _taken(path, 1, batch_size=64)
+    (cached,) = _taken(path, 1, batch_size=64, cache_frames=True)
+    np.testing.assert_array_equal(cached["word_ids"], batch["word_ids"])
+    difference = np.abs(cached["video"].astype(int) - batch["video"].astype(int))
+    np.testing.assert_array_equal(difference[:, :, 2:-2, 2:-2], 0)
+    assert 0 < difference.max() < 60
+    assert difference.mean() < 0.2
+
+
+def test_no_clip_at_all_is_one_clear_error(tmp_path):
+    pattern = _uneven_shards(tmp_path, sizes=(0, 0))
+    with pytest.raises(
+        ValueError, match=r"no clip record in 2 files such as .*clips-0; add videos"
+    ):
+        _training(pattern)
+    pattern = _uneven_shards(tmp_path, sizes=(2,))
+    with pytest.raises(ValueError, match=r"no clip record that training\.train_fraction=1e-06"):
+        _training(pattern, train_fraction=1e-6)
+
+
+def test_clips_are_counted_up_to_a_limit(tmp_path):
+    pattern = _uneven_shards(tmp_path)
+    kept = {i for i in range(9) if annotation_fraction.is_kept(f"video{i}", tf.constant(2.5), 0.6)}
+    assert input_pipeline.count_clips(pattern) == 9
+    assert input_pipeline.count_clips(pattern, at_most=4) == 4
+    assert input_pipeline.count_clips(pattern, 0.6) == len(kept)
+    assert input_pipeline.count_clips(pattern, 0.6, at_most=1) == 1

@@ -39,14 +39,3 @@ def test_records_without_frames_are_one_clear_error(colour_world, tmp_path):
         ValueError, match=r"store no frames to embed; set ingest\.store_frames=true"
     ):
         frame_clips.FrameClips(files, **_SAMPLING).embed(model)
-
-
-def test_records_are_counted_without_reading_them(colour_world, tmp_path):
-    first, second = colour_world.write_clips(tmp_path, colour_world.captions[:7])
-    assert frame_clips.count_records(first) == 4
-    assert frame_clips.count_records(second) == 3
-    data = (tmp_path / "clips-00000-of-00002.tfrecord").read_bytes()
-    for cut in (7, 100):
-        (tmp_path / "cut").write_bytes(data[:-cut])
-        with pytest.raises(ValueError, match="ends within its record 3"):
-            frame_clips.count_records(str(tmp_path / "cut"))
