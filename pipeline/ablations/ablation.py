@@ -122,12 +122,12 @@ class Ablation:
         return list(dict.fromkeys(trial for cell in cells for trial in self._seeded(cell)))
 
     def _protocol(self, table: Table, data: ClipSet, num_trials: int) -> str:
-        """Returns how a table was made, in sentences."""
+        """Returns how a table was made, in paragraphs."""
         training, model = self._preset.training, self._preset.model
         num_train, num_test = data.num_clips()
         scored = FrameClips.from_config(data.test_files, self._preset.evaluation)
         negatives = "all" if training.num_negatives is None else training.num_negatives
-        sentences = [
+        paragraphs = [
             table.how,
             f"What a row does not set is as follows: loss {training.loss}, "
             f"{training.num_candidates} candidates, {training.negatives} negatives, {negatives} of "
@@ -135,15 +135,14 @@ class Ablation:
             f"{model.width:g} of its width; {training.steps:,} steps of {training.batch_size} "
             f"clips of {training.num_frames} frames at {training.frame_rate:g} a second and "
             f"{training.image_size} x {training.image_size} pixels, at a learning rate of "
-            f"{training.learning_rate:g}.",
-            f"Trained on {num_train:,} clips, scored on {num_test:,} {data.name}.",
-            evaluation.protocol_in_words(scored),
-            f"Seeds 1 to {len(self._seeds)}; the time is that of the table's {num_trials} "
+            f"{training.learning_rate:g}; seeds 1 to {len(self._seeds)}.",
+            f"Trained on {num_train:,} clips, scored on {num_test:,} {data.name}. "
+            f"{evaluation.protocol_in_words(scored)} The time is that of the table's {num_trials} "
             f"trainings with their scoring, those that it shares with other tables among them.",
             f"The paper's R@10 on YouCook2 and MSR-VTT, after 500,000 steps on HowTo100M: "
             f"{table.published}.",
         ]
-        return " ".join(sentence for sentence in sentences if sentence)
+        return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
 
 
 def _headline(row: Row) -> float:

@@ -10,9 +10,9 @@ import numpy as np
 from components.narrated_video_example_gen import ingest
 from components.narrated_video_example_gen.config import IngestConfig
 from components.narrated_video_example_gen.fingerprint import input_fingerprint
-from components.retrieval_evaluator import frame_clips
 from components.word_vectors import making, narration, store
 from components.word_vectors.config import WordVectorsConfig
+from models import record_files
 from pipeline.ablations.videos import Videos
 from pipeline.configs import Preset
 from pipeline.studies import scores
@@ -44,7 +44,7 @@ class ClipSet:
     def num_clips(self) -> tuple[int, int]:
         """Returns how many clips there are to train on and to score on."""
         train, test = (
-            sum(frame_clips.count_records(path) for path in files)
+            sum(record_files.count_records(path) for path in files)
             for files in (self.train_files, self.test_files)
         )
         return train, test

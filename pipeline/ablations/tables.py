@@ -208,9 +208,9 @@ def _candidates(preset: Preset) -> Table:
         title="Number of positive candidates",
         setting="candidates",
         how=(
-            "The candidates are the captions nearest in time to the clip's own. Where the "
-            "transcript has fewer captions than that (the sample's have 8 to 13 lines, some of "
-            "which are left out), the caption at its end is repeated, as in the reference code. "
+            "The candidates are the captions nearest in time to the clip's own. Where a transcript "
+            "has fewer captions than that, the one at its end is repeated, as in the reference "
+            "code; the sample's transcripts have 6 to 11. "
             "All captions of the other clips are negatives, so there are more of them with more "
             "candidates. The better of 3 and 5 candidates is chosen by the R@10 told here. "
             "Max-margin, of table 2a, is here to be compared with."

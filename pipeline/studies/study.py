@@ -66,7 +66,7 @@ class Comparison:
         """Whether the direction appears, and if it is more than the spread over the seeds."""
         spread = max(self.higher.spread(HEADLINE), self.lower.spread(HEADLINE))
         if abs(self.difference) <= spread:
-            return "not told apart from the spread over the seeds"
+            return "is not told apart from the spread over the seeds"
         return "appears" if self.difference > 0 else "is the other way round"
 
     def in_words(self) -> str:
@@ -88,7 +88,7 @@ class Study:
       title: what was varied.
       paper: the figure or table of the paper that it repeats.
       setting: name of what was varied, for the table's first column and the plot's axis.
-      protocol: how it was done, in sentences.
+      protocol: how it was done, in sentences; an empty line ends a paragraph.
       rows: the measurements.
       comparisons: the paper's directions.
       seconds: how long it took; measurements taken from an earlier, interrupted run not included.

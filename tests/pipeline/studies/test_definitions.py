@@ -137,4 +137,4 @@ def test_pretraining_study_fine_tunes_each_pretrained_model(data):
         "pre-training on small",
     ]
     assert study.comparisons[0].verdict == "appears"
-    assert study.comparisons[1].verdict.startswith("not told apart")
+    assert study.comparisons[1].verdict.startswith("is not told apart")

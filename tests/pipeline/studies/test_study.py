@@ -35,7 +35,7 @@ def test_mean_and_sample_deviation_by_hand():
     [
         (_HIGH, _LOW, "appears"),
         (_LOW, _HIGH, "is the other way round"),
-        (_row("size", "top 3", [0.13, 0.19]), _LOW, "not told apart from the spread"),
+        (_row("size", "top 3", [0.13, 0.19]), _LOW, "is not told apart from the spread"),
     ],
 )
 def test_direction_is_reported_as_measured(higher, lower, verdict):
