@@ -166,35 +166,3 @@ class I3D(InceptionTower):
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal tower."""
         return {**super().get_config(), "momentum": self.momentum}
-
-
-def units_by_scope(tower: I3D) -> dict[str, ConvUnit]:
-    """Names the units of a tower as the published Kinetics checkpoints do.
-
-    Args:
-      tower: any I3D.
-
-    Returns:
-      Each unit by its scope, such as "Mixed_3b/Branch_1/Conv3d_0b_3x3". Below it a checkpoint of
-      Sonnet 1 has `conv_3d/w`, our `convolution.kernel`, and `batch_norm/beta`, `moving_mean` and
-      `moving_variance`, which `norm` has under the same names; shapes and layouts are equal up to
-      axes of size 1. The scope of one unit is misnamed by the published code: the second
-      convolution of branch 2 in Mixed_5b is "0a_3x3" and not "0b_3x3".
-    """
-    scopes = {
-        "Conv3d_1a_7x7": tower.conv1,
-        "Conv3d_2b_1x1": tower.conv_2b,
-        "Conv3d_2c_3x3": tower.conv_2c,
-    }
-    for block in tower.blocks:
-        name = block.name.capitalize()
-        misnamed = block.name == "mixed_5b"
-        scopes |= {
-            f"{name}/Branch_0/Conv3d_0a_1x1": block.b0,
-            f"{name}/Branch_1/Conv3d_0a_1x1": block.b1_a,
-            f"{name}/Branch_1/Conv3d_0b_3x3": block.b1_b,
-            f"{name}/Branch_2/Conv3d_0a_1x1": block.b2_a,
-            f"{name}/Branch_2/Conv3d_0{'a' if misnamed else 'b'}_3x3": block.b2_b,
-            f"{name}/Branch_3/Conv3d_0b_1x1": block.b3,
-        }
-    return scopes
