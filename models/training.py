@@ -3,6 +3,7 @@
 import json
 import pathlib
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -58,37 +59,46 @@ class WarmUpStepDecay(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class Checkpoints(keras.callbacks.Callback):
-    """Saves weights, optimiser and epoch at the end of each epoch, and finds the last of them.
+    """Saves all that a training goes on from at the end of each epoch, and finds the last of it.
 
-    A checkpoint counts only once TensorFlow has renamed its index into place, so a process killed
+    That is the weights and the random states of the layers, the optimiser and the epoch. A
+    checkpoint counts only once TensorFlow has renamed its index into place, so a process killed
     while it writes leaves the one before.
     """
 
-    def __init__(self, model: keras.Model, directory: pathlib.Path, keep: int = 2):
+    def __init__(
+        self, model: keras.Model, directory: pathlib.Path, keep: int = 2, is_chief: bool = True
+    ):
         """Prepares to save.
 
         Args:
-          model: a built and compiled model.
+          model: a built and compiled model; of one that a strategy distributes, in its scope.
           directory: where the checkpoints of this run, and of no other, lie.
           keep: how many to keep.
+          is_chief: whether this process is the one whose checkpoints count. The others save too, as
+            TensorFlow asks of the workers of a strategy, but to a folder that is thrown away.
         """
         super().__init__()
         model.optimizer.build(model.trainable_variables)
         self.epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
         checkpoint = tf.train.Checkpoint(
-            weights=[weight.value for weight in model.weights],
+            weights=[variable.value for variable in model.variables],
             optimizer=[variable.value for variable in model.optimizer.variables],
             epoch=self.epoch,
         )
-        self.manager = tf.train.CheckpointManager(checkpoint, str(directory), max_to_keep=keep)
+        self._directory = str(directory)
+        self._thrown_away = None if is_chief else tempfile.TemporaryDirectory()
+        self.manager = tf.train.CheckpointManager(
+            checkpoint, self._directory if is_chief else self._thrown_away.name, max_to_keep=keep
+        )
 
     def restore(self) -> int:
-        """Restores the last checkpoint, if there is one.
+        """Restores the last checkpoint of the chief, if there is one.
 
         Returns:
           The number of epochs that are done.
         """
-        path = self.manager.latest_checkpoint
+        path = tf.train.latest_checkpoint(self._directory)
         if path:
             self.manager.checkpoint.restore(path).assert_consumed()
         return int(self.epoch.numpy())
@@ -151,7 +161,10 @@ class TrainingLog(keras.callbacks.Callback):
     def keep_epochs(self, epochs: int) -> None:
         """Drops what an earlier process wrote after its last checkpoint."""
         lines = self.path.read_text().splitlines() if self.path.exists() else []
-        self.path.write_text("".join(line + "\n" for line in lines[:epochs]))
+        # A process killed while it writes leaves all lines or the kept ones.
+        kept = self.path.with_suffix(".kept")
+        kept.write_text("".join(line + "\n" for line in lines[:epochs]))
+        kept.replace(self.path)
 
     def on_epoch_begin(self, epoch: int, logs=None) -> None:
         """Starts the clock."""
@@ -188,19 +201,23 @@ def fit(
     log_directory: pathlib.Path,
     validation_data: tf.data.Dataset | None = None,
     validation_steps: int | None = None,
+    is_chief: bool = True,
 ) -> int:
     """Trains a compiled model from the last checkpoint, if there is one, up to `steps`.
 
     Args:
       model: a built and compiled model.
-      training_data: endless batches.
+      training_data: endless batches, from that on at which the checkpoint was saved (see
+        `finished_epochs`).
       steps: optimiser steps in all, those before the checkpoint included; rounded up to epochs.
       steps_per_epoch: steps between checkpoints.
       batch_size: clips in a batch, for the log.
       checkpoint_directory: where the checkpoints and `training.jsonl` of this run lie.
       log_directory: where TensorBoard's files go.
-      validation_data: endless batches to score at each epoch's end.
-      validation_steps: how many of them.
+      validation_data: batches to score at each epoch's end.
+      validation_steps: how many of them, in turn, if they are endless; None scores all of them.
+      is_chief: whether this process writes the checkpoints and the log. All processes of a training
+        restore the same checkpoint.
 
     Returns:
       The step from which it went on; 0 without a checkpoint.
@@ -209,14 +226,22 @@ def fit(
       FloatingPointError: the loss became NaN or infinite.
     """
     checkpoint_directory.mkdir(parents=True, exist_ok=True)
-    checkpoints = Checkpoints(model, checkpoint_directory)
+    checkpoints = Checkpoints(model, checkpoint_directory, is_chief=is_chief)
     done = checkpoints.restore()
     resumed_at = int(model.optimizer.iterations)
-    log = TrainingLog(checkpoint_directory / LOG_NAME, steps_per_epoch, batch_size)
-    log.keep_epochs(done)
+    callbacks: list[keras.callbacks.Callback] = [StopOnNaN()]
+    if is_chief:
+        log = TrainingLog(checkpoint_directory / LOG_NAME, steps_per_epoch, batch_size)
+        log.keep_epochs(done)
+        callbacks += [log, keras.callbacks.TensorBoard(str(log_directory), update_freq="epoch")]
+    # The checkpoint comes after the log's line: a line without a checkpoint is dropped, but a
+    # checkpoint without its line would leave a gap.
+    callbacks.append(checkpoints)
     if resumed_at:
         print(f"Training goes on from the checkpoint at step {resumed_at} of {steps}.", flush=True)
     epochs = -(-steps // steps_per_epoch)
+    # A bar for a person at a terminal, a line an epoch for a log file.
+    verbose = (1 if sys.stdout.isatty() else 2) if is_chief else 0
     model.fit(
         training_data,
         shuffle=False,  # The input pipeline shuffles.
@@ -225,13 +250,7 @@ def fit(
         steps_per_epoch=steps_per_epoch,
         validation_data=validation_data,
         validation_steps=validation_steps,
-        # A bar for a person at a terminal, a line an epoch for a log file.
-        verbose=1 if sys.stdout.isatty() else 2,
-        callbacks=[
-            StopOnNaN(),
-            log,
-            checkpoints,
-            keras.callbacks.TensorBoard(str(log_directory), update_freq="epoch"),
-        ],
+        verbose=verbose,
+        callbacks=callbacks,
     )
     return resumed_at
