@@ -5,6 +5,7 @@ Classification" (S3D-G), in the arrangement that MIL-NCE (Miech et al., "End-to-
 Visual Representations from Uncurated Instructional Videos") trains and publishes.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -78,7 +79,13 @@ class SelfGating(layers.Layer):
 
     def call(self, video: Any) -> Any:
         """Maps [B, T, H, W, C] to the same shape."""
-        gates = self.dense(ops.mean(video, axis=(1, 2, 3)))
+        if keras.backend.standardize_dtype(video.dtype) == "bfloat16":
+            # Keras's mean would write the video as float32 first; a sum adds in float32 anyway.
+            _, *size, _ = ops.shape(video)
+            means = ops.sum(video, axis=(1, 2, 3)) / ops.cast(math.prod(size), video.dtype)
+        else:
+            means = ops.mean(video, axis=(1, 2, 3))
+        gates = self.dense(means)
         return video * gates[:, None, None, None, :]
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from models.batch_normalization import BatchNormalization
+
 _CHANNEL_MULTIPLE = 4
 
 Triple = tuple[int, int, int]
@@ -58,17 +60,13 @@ def space_to_depth(video: Any) -> Any:
     """
     odd_or_unknown = [size is None or size % 2 == 1 for size in video.shape[1:4]]
     if any(odd_or_unknown):
-        video = ops.pad(video, [(0, 0), *((0, int(pad)) for pad in odd_or_unknown), (0, 0)])
-    # With the extra zero at the end, offset 0 takes all but the last position and offset 1 all
-    # but the first: both then give ceil(size/2) positions whether the size was even or odd.
-    phases = [(slice(0, -1 if pad else None, 2), slice(1, None, 2)) for pad in odd_or_unknown]
-    blocks = [
-        video[:, time, height, width]
-        for time in phases[0]
-        for height in phases[1]
-        for width in phases[2]
-    ]
-    return ops.concatenate(blocks, axis=-1)
+        pads = [size % 2 for size in ops.shape(video)[1:4]]
+        video = ops.pad(video, [(0, 0), *((0, pad) for pad in pads), (0, 0)])
+    batch, time, height, width, channels = ops.shape(video)
+    # The two pixels of a row lie side by side already: one axis less to transpose.
+    blocks = ops.reshape(video, (batch, time // 2, 2, height // 2, 2, width // 2, 2 * channels))
+    blocks = ops.transpose(blocks, (0, 1, 3, 5, 2, 4, 6))
+    return ops.reshape(blocks, (batch, time // 2, height // 2, width // 2, 8 * channels))
 
 
 def max_pool(video: Any, window: Triple, strides: Triple) -> Any:
@@ -148,7 +146,12 @@ class Convolution(layers.Layer):
         self.strides = strides
         self.padding = padding or tuple(((k - 1) // 2, k // 2) for k in kernel_size)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self._is_pointwise = kernel_size == strides == (1, 1, 1) and not any(map(sum, self.padding))
+        # Whether the kernel covers one position in space, and there every one; the same for time.
+        self._is_temporal = all(self._is_pointwise_along(axis) for axis in (1, 2))
+        self._is_pointwise = self._is_temporal and self._is_pointwise_along(0)
+
+    def _is_pointwise_along(self, axis: int) -> bool:
+        return (self.kernel_size[axis], self.strides[axis], *self.padding[axis]) == (1, 1, 0, 0)
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Creates the kernel.
@@ -171,14 +174,17 @@ class Convolution(layers.Layer):
         Returns:
           [B, T', H', W', filters].
         """
+        # Kernels are reshaped, not indexed: the gradient of an index writes the whole kernel anew.
         kernel = ops.convert_to_tensor(self.kernel)
         if self._is_pointwise:
             *leading, channels = ops.shape(video)
             pixels = ops.reshape(video, (math.prod(leading[1:], start=leading[0]), channels))
-            return ops.reshape(ops.matmul(pixels, kernel[0, 0, 0]), (*leading, self.filters))
-        if self.kernel_size[1:] == (1, 1):
+            kernel = ops.reshape(kernel, kernel.shape[3:])
+            return ops.reshape(ops.matmul(pixels, kernel), (*leading, self.filters))
+        if self._is_temporal:
             batch, _, height, width, _ = ops.shape(video)
-            columns = self._convolve(_columns(video), kernel[:, :, 0], axes=(0, 1))
+            kernel = ops.reshape(kernel, (kernel.shape[0], 1, *kernel.shape[3:]))
+            columns = self._convolve(_columns(video), kernel, axes=(0, 1))
             return ops.reshape(columns, (batch, ops.shape(columns)[1], height, width, self.filters))
         video, kernel = self._time_to_channels(video, kernel)
         batch, time, *_ = ops.shape(video)
@@ -197,7 +203,7 @@ class Convolution(layers.Layer):
         """
         taps, *size, channels, filters = kernel.shape
         if taps == self.strides[0] == 1:
-            return video, kernel[0]
+            return video, ops.reshape(kernel, kernel.shape[1:])
         video = ops.pad(video, [(0, 0), self.padding[0], (0, 0), (0, 0), (0, 0)])
         shifted = [video[:, tap : tap + 1 - taps or None : self.strides[0]] for tap in range(taps)]
         kernel = ops.reshape(
@@ -240,7 +246,8 @@ class ConvUnit(layers.Layer):
             name="conv",
             dtype=self.dtype_policy,
         )
-        self.norm = layers.BatchNormalization(
+        self.norm = BatchNormalization(
+            relu=True,
             momentum=normalization.momentum,
             epsilon=normalization.epsilon,
             scale=normalization.scale,
@@ -255,4 +262,4 @@ class ConvUnit(layers.Layer):
 
     def call(self, video: Any, training: bool | None = None) -> Any:
         """Maps [B, T, H, W, C] to [B, T', H', W', filters]."""
-        return ops.relu(self.norm(self.convolution(video), training=training))
+        return self.norm(self.convolution(video), training=training)
