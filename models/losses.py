@@ -9,13 +9,12 @@ temperature. All is computed in float32, whatever the type of the embeddings.
 """
 
 import math
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from keras import ops
 
 NEGATIVES = ("symmetric", "captions", "videos")
 POSITIVES = ("once", "twice")
-Positives = Literal["once", "twice"]
 
 
 class Scores(NamedTuple):
@@ -205,7 +204,7 @@ def nce(scores: Scores) -> Any:
     return _nce(_single(scores.own), scores.negatives)
 
 
-def multiple_instance_nce(scores: Scores, positives: str = "once") -> Any:
+def mil_nce(scores: Scores, positives: str = "once") -> Any:
     """Computes the MIL-NCE loss (equation 1).
 
     log(P_i + sum over n in N_i of exp n) - log(P_i), with P_i the sum over k of exp s(i, i, k).
@@ -308,17 +307,3 @@ def _nce(positive: Any, negatives: Any, times: int = 1) -> Any:
     differences = negatives - positive[:, None]
     counted = ops.full_like(positive[:, None], math.log(times))
     return ops.logsumexp(ops.concatenate([counted, differences], axis=1), axis=1)
-
-
-def mil_nce(video: Any, text: Any, *, positives: Positives = "once") -> Any:
-    """Computes the mean MIL-NCE loss of a whole batch with all its symmetric negatives.
-
-    Args:
-      video: [B, E], the embeddings of the clips.
-      text: [B*K, E], those of their candidates: all of the first clip, then all of the second.
-      positives: as of `multiple_instance_nce`.
-
-    Returns:
-      float32 [].
-    """
-    return ops.mean(multiple_instance_nce(score_pairs(video, text), positives))

@@ -13,9 +13,7 @@ def _attention_nce(objective: "Objective", scores: losses.Scores, embeddings: Ma
 
 
 _LOSSES: dict[str, Callable[["Objective", losses.Scores, Mapping], Any]] = {
-    "mil_nce": lambda objective, scores, _: losses.multiple_instance_nce(
-        scores, objective.positives
-    ),
+    "mil_nce": lambda objective, scores, _: losses.mil_nce(scores, objective.positives),
     "max_nce": lambda objective, scores, _: losses.max_nce(scores),
     "attention_nce": _attention_nce,
     "concatenation_nce": lambda objective, scores, _: losses.nce(scores),

@@ -108,7 +108,7 @@ def test_max_margin_by_hand(negatives, expected):
 )
 def test_mil_nce_by_hand(negatives, positives, expected):
     scores = scores_of(TWO_CANDIDATES, negatives=negatives)
-    loss = losses.multiple_instance_nce(scores, positives)
+    loss = losses.mil_nce(scores, positives)
     np.testing.assert_allclose(loss, np.log(expected), rtol=1e-6)
 
 
@@ -140,10 +140,10 @@ def test_attention_nce_by_hand(negatives, sums):
 def test_limits_of_mil_nce(candidates, positives, perfect, equal):
     # Equal embeddings, B = 5: K of (2*5-1)*K or 2*5*K equal terms are the clip's own.
     zeros = losses.score_pairs(np.zeros((5, 4)), np.zeros((5 * candidates, 4)))
-    loss = losses.multiple_instance_nce(zeros, positives)
+    loss = losses.mil_nce(zeros, positives)
     np.testing.assert_allclose(loss, [equal] * 5, rtol=1e-6)
     separate = losses.score_pairs(50.0 * np.eye(5), np.repeat(np.eye(5), candidates, axis=0))
-    loss = losses.multiple_instance_nce(separate, positives)
+    loss = losses.mil_nce(separate, positives)
     np.testing.assert_allclose(loss, [perfect] * 5, atol=1e-6)
 
 
@@ -151,7 +151,7 @@ def test_one_good_candidate_is_enough():
     text = np.repeat(np.eye(3), 2, axis=0)
     text[1::2] = 0
     scores = losses.score_pairs(50.0 * np.eye(3), text)
-    np.testing.assert_allclose(losses.multiple_instance_nce(scores), [0] * 3, atol=1e-6)
+    np.testing.assert_allclose(losses.mil_nce(scores), [0] * 3, atol=1e-6)
     np.testing.assert_allclose(losses.max_nce(scores), [0] * 3, atol=1e-6)
     # Equal attention sees a score of 25 against 8 of 0; the bad one alone is 1 of 5 equal terms.
     np.testing.assert_allclose(losses.attention_nce(scores, np.zeros((3, 2))), [0] * 3, atol=1e-6)
@@ -210,4 +210,4 @@ def test_losses_of_one_candidate_refuse_several(loss):
 
 def test_mil_nce_refuses_an_unknown_form():
     with pytest.raises(ValueError, match="'thrice'; it must be one of once, twice"):
-        losses.multiple_instance_nce(scores_of(TWO_CANDIDATES), "thrice")
+        losses.mil_nce(scores_of(TWO_CANDIDATES), "thrice")
