@@ -90,7 +90,11 @@ def export_text_video_model(
 
     Beyond that interface `video` is also the default signature, and the loaded object itself maps
     images to the video embedding, so that `hub.KerasLayer` (tf_keras) takes it. The folder
-    describes the model (see `models.description`).
+    describes the model (see `models.description`). TensorFlow Serving takes the folder as it is,
+    under a numbered subfolder of the model's.
+
+    Only the towers are written: what else a loss trains, such as attention heads, has no use after
+    it.
 
     Args:
       model: the trained model; it is built if it was not.
@@ -104,8 +108,7 @@ def export_text_video_model(
     Raises:
       ValueError: the number of words is not that of the text tower's vectors.
     """
-    if not model.built:
-        model.build()
+    model = model.towers()
     embedding = model.text_tower.embedding
     _check_vocabulary(words, embedding)
     served = _ServedModel(

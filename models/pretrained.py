@@ -8,6 +8,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
+from models.milnce import TextVideoModel
+
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
@@ -58,6 +60,9 @@ def _key(node) -> str:
 def restore_weights(model: keras.Model, directory: str | os.PathLike[str]) -> None:
     """Gives a model the weights of an exported one of the same settings.
 
+    An export of a text-video model holds the towers alone. Attention heads, which only some losses
+    have, keep the weights that they have.
+
     Args:
       model: a built model (see `models.milnce` and `models.gated`).
       directory: the folder that `models.export` wrote.
@@ -67,16 +72,17 @@ def restore_weights(model: keras.Model, directory: str | os.PathLike[str]) -> No
         settings: the first layer that differs is named with both shapes, and nothing is changed.
     """
     weights = _Weights(directory)
-    for weight, saved in itertools.zip_longest(model.weights, weights.shapes):
+    ours = model.towers().weights if isinstance(model, TextVideoModel) else model.weights
+    for weight, saved in itertools.zip_longest(ours, weights.shapes):
         shape = None if weight is None else tuple(weight.shape)
         if shape != saved:
             raise ValueError(
                 f"the weights in {weights.directory} are of another model: "
                 f"{weight.path if weight is not None else 'a layer that this model lacks'} has the "
                 f"shape {saved} there and {shape} here ({len(weights.keys)} weights there, "
-                f"{len(model.weights)} here); use the settings that model was trained with"
+                f"{len(ours)} here); use the settings that model was trained with"
             )
-    for weight, key in zip(model.weights, weights.keys, strict=True):
+    for weight, key in zip(ours, weights.keys, strict=True):
         weight.assign(weights.read(key))
 
 

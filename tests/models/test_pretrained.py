@@ -6,6 +6,7 @@ import tensorflow as tf
 from models.export import export_gated_model, export_text_video_model
 from models.gated import GatedTextVideoModel
 from models.milnce import TextVideoModel
+from models.objective import Objective
 from models.pretrained import read_word_vectors, restore_weights
 from models.s3d import S3D
 from models.text_tower import TextTower
@@ -22,9 +23,12 @@ def gated_model(seed: int, vectors=VECTORS, caption_size: int = 6) -> GatedTextV
     return model
 
 
-def milnce_model(seed: int, vectors=VECTORS, embedding_size: int = 6) -> TextVideoModel:
+def milnce_model(
+    seed: int, vectors=VECTORS, embedding_size: int = 6, loss: str = "mil_nce"
+) -> TextVideoModel:
     keras.utils.set_random_seed(seed)
-    model = TextVideoModel(S3D(0.125, embedding_size), TextTower(vectors, 8, embedding_size))
+    towers = S3D(0.05, embedding_size), TextTower(vectors, 8, embedding_size)
+    model = TextVideoModel(*towers, Objective(loss))
     model.build()
     return model
 
@@ -50,22 +54,53 @@ def test_gated_model_goes_on_where_the_exported_one_ended(gated):
     np.testing.assert_allclose(other.embed_text(ids), text, atol=1e-6)
 
 
-def test_milnce_model_goes_on_where_the_exported_one_ended(tmp_path):
-    model = milnce_model(1)
+@pytest.fixture(scope="module")
+def attentive(tmp_path_factory):
+    """Returns a model with attention heads, and where it was exported without them."""
+    folder = tmp_path_factory.mktemp("attentive") / "model"
+    model = milnce_model(1, loss="attention_nce")
     # Statistics other than 0 and 1 show whether they are restored.
     for weight in model.non_trainable_weights:
         weight.assign(weight + 0.25)
-    export_text_video_model(model, tmp_path / "model", WORDS, 3, {})
+    export_text_video_model(model, folder, WORDS, 3, {})
+    return model, folder
+
+
+def test_milnce_model_goes_on_where_the_exported_one_ended(attentive):
+    model, folder = attentive
+    towers = model.video_tower.weights + model.text_tower.weights
+    assert len(model.weights) == len(towers) + 4
     other = milnce_model(2, vectors=np.zeros_like(VECTORS))
-    restore_weights(other, tmp_path / "model")
-    for weight, restored in zip(model.weights, other.weights, strict=True):
+    restore_weights(other, folder)
+    for weight, restored in zip(towers, other.weights, strict=True):
         np.testing.assert_array_equal(restored, weight, weight.path)
     clips = np.random.default_rng(1).random((1, 4, 32, 32, 3), np.float32)
     np.testing.assert_array_equal(
         other.embed_video(clips, training=False), model.embed_video(clips, training=False)
     )
-    vectors = read_word_vectors(tmp_path / "model")
+    vectors = read_word_vectors(folder)
     np.testing.assert_allclose(vectors, VECTORS + 0.25, rtol=1e-6)
+
+
+def test_attention_heads_start_anew(attentive):
+    model, folder = attentive
+    other = milnce_model(2, loss="attention_nce")
+    heads = [np.array(weight) for weight in other.weights[-4:]]
+    restore_weights(other, folder)
+    for weight, restored in zip(model.weights[:-4], other.weights[:-4], strict=True):
+        np.testing.assert_array_equal(restored, weight, weight.path)
+    for weight, untouched in zip(other.weights[-4:], heads, strict=True):
+        np.testing.assert_array_equal(weight, untouched, weight.path)
+
+
+def test_text_model_of_another_kind_is_refused(attentive):
+    _, folder = attentive
+    lstm = TextVideoModel(S3D(0.05, 6), TextTower(VECTORS, 8, 6, text_model="lstm"))
+    lstm.build()
+    with pytest.raises(
+        ValueError, match=r"lstm.*/kernel has the shape \(4, 8\) there and \(4, 32\)"
+    ):
+        restore_weights(lstm, folder)
 
 
 def test_word_vectors_tell_the_shape_of_the_table(gated):
