@@ -118,8 +118,8 @@ class ModuleGraph:
                     ready.append(user)
         if unseen:
             raise ModuleError(
-                f"the graph in {self._directory} is damaged: {min(unseen)} has no inputs to be "
-                "computed from"
+                f"the graph in {self._directory} is damaged: {min(unseen)} depends on a node that "
+                "is missing or depends on itself"
             )
 
     def output(self, signature: str, key: str) -> str:

@@ -159,7 +159,7 @@ def _find_roles(
         roles[role] = name
     epsilon = 0.0
     if "variance" in roles:
-        epsilon = ((2.0 if "gamma" in roles else 1.0) / scale) ** 2 - 2.0
+        epsilon = max(0.0, ((2.0 if "gamma" in roles else 1.0) / scale) ** 2 - 2.0)
 
     # The roles must explain s and t for any other values, too.
     values = {name: 0.7 + 0.3 * i for i, name in enumerate(parameters)}

@@ -1,11 +1,11 @@
 """The vocabulary in the graph of a hub module: the words of its look-up table."""
 
-import numpy as np
-
 from models.hub_graph import ModuleError, ModuleGraph
 from models.import_hub import find_gathers
 
 _LOOKUPS = ("LookupTableFind", "LookupTableFindV2")
+# What gives unknown words ids of their own.
+_BUCKETS = ("StringToHashBucket", "StringToHashBucketFast", "StringToHashBucketStrong")
 _FILE_INITIALIZERS = ("InitializeTableFromTextFile", "InitializeTableFromTextFileV2")
 _VALUE_INITIALIZERS = (
     "InitializeTable",
@@ -23,7 +23,8 @@ def read_words(graph: ModuleGraph, num_words: int) -> list[str]:
     """Returns the words of a module by the rows of its word vectors, from 1.
 
     The table's words and ids are constants of the graph or a text file in its assets, a word a
-    line. Where the graph adds 1 to the ids that it looks up, so does this.
+    line. Row 0 is the padding's, so ids from 0 need 1 added, which is believed where the table
+    says -1 of an unknown word.
 
     Args:
       graph: a module's graph.
@@ -35,32 +36,24 @@ def read_words(graph: ModuleGraph, num_words: int) -> list[str]:
     _, passed = graph.trace(graph.output("text", "text_embedding"), ())
     lookups = [node for node in passed if graph.op(node) in _LOOKUPS]
     gathers = [node for node in find_gathers(graph) if node in passed]
-    if len(lookups) != 1 or len(gathers) != 1:
+    buckets = [node for node in passed if graph.op(node) in _BUCKETS]
+    if len(lookups) != 1 or len(gathers) != 1 or buckets:
         raise ModuleError(
             f"the module looks words up in {len(lookups)} tables and vectors in {len(gathers)}, "
-            f"not in one of each; {_ADVICE}"
+            f"not in one of each, or gives unknown words vectors; {_ADVICE}"
         )
-    words = _read_table(graph, graph.source_of_handle(graph.inputs(lookups[0])[0]))
-    _, between = graph.trace(graph.inputs(gathers[0])[1], lookups)
-    for offset in (0, 1) if _adds_one(graph, between) else (0,):
+    table, _, default = graph.inputs(lookups[0])
+    words = _read_table(graph, graph.source_of_handle(table))
+    # Where unknown words are -1, the graph adds 1 to make them the padding.
+    adds_one = graph.array(graph.source(default)).tolist() == -1
+    for offset in (0, 1) if adds_one else (0,):
         by_row = {row + offset: word for row, word in words.items()}
-        # A word at row 0 would be the padding.
         if by_row.keys() == set(range(1, num_words + 1)):
             return [by_row[row] for row in range(1, num_words + 1)]
     raise ModuleError(
         f"the module's table has {len(words)} words with ids from {min(words, default=0)} to "
         f"{max(words, default=0)}, but the rows of its word vectors are 1 to {num_words}; {_ADVICE}"
     )
-
-
-def _adds_one(graph: ModuleGraph, nodes: list[str]) -> bool:
-    added = [
-        graph.array(name)
-        for node in nodes
-        for name in graph.inputs(node)
-        if graph.op(node) in ("Add", "AddV2") and graph.op(name) == "Const"
-    ]
-    return any(np.ravel(array).tolist() == [1] for array in added)
 
 
 def _read_table(graph: ModuleGraph, table: str) -> dict[int, str]:

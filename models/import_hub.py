@@ -348,6 +348,11 @@ def _conv_units(*layers: Any) -> list[ConvUnit]:
     return units
 
 
+def _name(weight: Any) -> str:
+    """Returns a weight's or a layer's name below that of its tower."""
+    return weight.path.split("/", 2)[-1]
+
+
 def _assign(weight: Any, array: np.ndarray | None, default: float, unit: Unit) -> None:
     if array is None:
         array = np.full(weight.shape, default, np.float32)
@@ -359,8 +364,8 @@ def _assign(weight: Any, array: np.ndarray | None, default: float, unit: Unit) -
     )
     if theirs != ours:
         raise ModuleError(
-            f"{unit.node} has a weight of shape {list(array.shape)}, but {weight.path} needs "
-            f"{list(weight.shape)}"
+            f"{unit.node} has a weight of shape {list(array.shape)}, but {_name(weight)} "
+            f"needs {list(weight.shape)}"
         )
     if not np.isfinite(array).all():
         raise ModuleError(f"{unit.node} has a weight with a value that is not finite")
@@ -393,6 +398,6 @@ def _assign_gate(layer: keras.layers.Dense | None, unit: Unit | None, where: str
 
 def _assign_dense(layer: keras.layers.Dense, unit: Unit) -> None:
     if unit.variance is not None or unit.gamma is not None or unit.mean is not None:
-        raise ModuleError(f"{unit.node} is normalised, but {layer.path} is not")
+        raise ModuleError(f"{unit.node} is normalised, but {_name(layer)} is not")
     _assign(layer.kernel, unit.kernel, 0.0, unit)
     _assign(layer.bias, unit.beta, 0.0, unit)

@@ -95,7 +95,7 @@ def _find_folder(module: str) -> str:
     # An address fails in whatever its protocol trips over.
     except Exception as error:
         raise ValueError(
-            f"{module} cannot be downloaded: {str(error).splitlines()[0]}; download the module by "
+            f"{module} cannot be downloaded: {_first_line(error)}; download the module by "
             "hand and give its folder"
         ) from error
 
@@ -124,7 +124,7 @@ def _compare(model: TextVideoModel, table: WordTable, words: list[str], folder: 
         theirs |= _call(signatures["text"], tf.constant(sentences))
     # A module's graph fails in whatever it does.
     except Exception as error:
-        raise ModuleError(f"the module cannot be run: {str(error).splitlines()[0]}") from error
+        raise ModuleError(f"the module cannot be run: {_first_line(error)}") from error
     for name, answer in ours.items():
         expected = np.asarray(theirs[name])
         difference = np.abs(np.asarray(answer) - expected).max()
@@ -138,3 +138,7 @@ def _compare(model: TextVideoModel, table: WordTable, words: list[str], folder: 
 def _call(signature, value: tf.Tensor) -> dict[str, tf.Tensor]:
     [name] = signature.structured_input_signature[1]
     return signature(**{name: value})
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

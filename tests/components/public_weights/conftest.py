@@ -54,16 +54,12 @@ class HubModule:
       epsilon: of batch normalisation.
       word_file: whether the words are a file, whose line numbers are the ids less 1; otherwise
         they are constants with the ids themselves.
-      scale: what the images are multiplied with.
-      padding: of the convolutions within blocks.
     """
 
     separable: bool = True
     fused: bool = False
     epsilon: float = 1e-5
     word_file: bool = True
-    scale: float = 1.0
-    padding: str = "SAME"
 
     def write(self, path: pathlib.Path) -> dict[str, np.ndarray]:
         """Writes the module, and returns its inputs `images` and its answers."""
@@ -106,11 +102,11 @@ class HubModule:
         values = self._rng.normal(0.0, (2.0 / np.prod(shape[:-1])) ** 0.5, shape)
         return tf1.get_variable("w", initializer=values.astype(np.float32))
 
-    def _unit(self, x, name, size, filters, stride=1, padding="SAME"):
+    def _unit(self, x, name, size, filters, stride=1):
         """Convolves, normalises and rectifies."""
         with tf1.variable_scope(name):
             kernel = self._kernel([*size, x.shape[-1], filters])
-            y = tf.nn.conv3d(x, kernel, [1, stride, stride, stride, 1], padding)
+            y = tf.nn.conv3d(x, kernel, [1, stride, stride, stride, 1], "SAME")
             shape = [filters] if self.fused else [1, 1, 1, 1, filters]
             with tf1.variable_scope("batch_norm"):
                 beta = self._variable("beta", shape, -0.3, 0.3)
@@ -152,14 +148,13 @@ class HubModule:
             size = tf.shape(x)
             return tf.sigmoid(tf.tile(weights, [1, size[1], size[2], size[3], 1])) * x
 
-    def _mixing_unit(self, x, name, filters, padding="SAME"):
+    def _mixing_unit(self, x, name, filters):
         if not self.separable:
-            return self._unit(x, name, (3, 3, 3), filters, padding=padding)
-        x = self._unit(x, f"{name}/spatial", (1, 3, 3), filters, padding=padding)
+            return self._unit(x, name, (3, 3, 3), filters)
+        x = self._unit(x, f"{name}/spatial", (1, 3, 3), filters)
         return self._unit(x, f"{name}/temporal", (3, 1, 1), filters)
 
     def _video(self, x):
-        x = x * self.scale if self.scale != 1.0 else x
         if self.separable:
             size = tf.shape(x)
             half = size[1:4] // 2
@@ -182,7 +177,7 @@ class HubModule:
                 branches = [
                     self._unit(x, "Branch_0", (1, 1, 1), b0),
                     self._mixing_unit(branch_1, "Branch_1/b", b1_b),
-                    self._mixing_unit(branch_2, "Branch_2/b", b2_b, padding=self.padding),
+                    self._mixing_unit(branch_2, "Branch_2/b", b2_b),
                     self._unit(pooled, "Branch_3", (1, 1, 1), b3),
                 ]
                 x = tf.concat([self._gate(b, f"gate_{i}") for i, b in enumerate(branches)], -1)
@@ -190,7 +185,9 @@ class HubModule:
         return features, self._dense(features, "video_linear", _EMBEDDING)
 
     def _text(self, sentences, path):
-        tokens = tf.strings.regex_replace(tf.strings.lower(sentences, "utf-8"), r"[^\pL\pN_']+", " ")
+        tokens = tf.strings.regex_replace(
+            tf.strings.lower(sentences, "utf-8"), r"[^\pL\pN_']+", " "
+        )
         tokens = tf.strings.split(tokens)
         if self.word_file:
             path.write_text("".join(f"{word}\n" for word in WORDS), encoding="utf-8")
