@@ -119,6 +119,11 @@ def finished_epochs(directory: pathlib.Path) -> int:
     return int(path.rpartition("-")[2]) if path else 0
 
 
+def _steps_done(model: keras.Model) -> int:
+    # Not int(iterations), which a variable of many replicas has not.
+    return int(tf.convert_to_tensor(model.optimizer.iterations.value))
+
+
 class StopOnNaN(keras.callbacks.Callback):
     """Ends the training with an error as soon as the loss is not a finite number."""
 
@@ -130,7 +135,7 @@ class StopOnNaN(keras.callbacks.Callback):
         """
         loss = logs["loss"]
         if not np.isfinite(loss):
-            step = int(self.model.optimizer.iterations)
+            step = _steps_done(self.model)
             raise FloatingPointError(
                 f"the loss is {loss} after step {step}; lower the learning rate, lengthen the "
                 f"warm-up or turn mixed_bfloat16 off"
@@ -177,9 +182,8 @@ class TrainingLog(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs=None) -> None:
         """Writes the line."""
         seconds = self._train_seconds or time.monotonic() - self._started
-        iterations = self.model.optimizer.iterations
         line = {
-            "step": int(iterations),
+            "step": _steps_done(self.model),
             "loss": float(logs["loss"]),
             "learning_rate": float(self.model.optimizer.learning_rate),
             "clips_per_second": round(self.steps_per_epoch * self.batch_size / seconds, 1),
@@ -228,7 +232,7 @@ def fit(
     checkpoint_directory.mkdir(parents=True, exist_ok=True)
     checkpoints = Checkpoints(model, checkpoint_directory, is_chief=is_chief)
     done = checkpoints.restore()
-    resumed_at = int(model.optimizer.iterations)
+    resumed_at = _steps_done(model)
     callbacks: list[keras.callbacks.Callback] = [StopOnNaN()]
     if is_chief:
         log = TrainingLog(checkpoint_directory / LOG_NAME, steps_per_epoch, batch_size)

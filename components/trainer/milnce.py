@@ -4,9 +4,7 @@ import pathlib
 
 from tfx.components.trainer import fn_args_utils
 
-from components.trainer import milnce_training, run
-from components.trainer.config import ModelConfig, TrainingConfig
-from components.word_vectors import store
+from components.trainer import run, worker
 
 
 def run_fn(fn_args: fn_args_utils.FnArgs) -> None:
@@ -19,25 +17,28 @@ def run_fn(fn_args: fn_args_utils.FnArgs) -> None:
         given ones, or an empty string) and `word_vectors_uri`.
 
     Raises:
-      ValueError: the train split holds less than one batch, or the pushed model is of another kind.
+      ValueError: the environment lacks what the strategy needs, the replicas cannot share the batch
+        evenly, the train split holds less than one batch, or the pushed model is of another kind.
       FloatingPointError: the loss became NaN or infinite.
     """
     settings = fn_args.custom_config
-    words, vectors = store.load(pathlib.Path(settings["word_vectors_uri"]))
     checkpoints = pathlib.Path(settings["checkpoint_directory"]) / run.checkpoints_name(
         settings, fn_args.train_files, fn_args.eval_files
     )
     run_directory = pathlib.Path(fn_args.model_run_dir)
-    milnce_training.train(
-        fn_args.train_files,
-        fn_args.eval_files,
-        words=words,
-        vectors=vectors,
-        model_config=ModelConfig(**settings["model"]),
-        config=TrainingConfig(**settings["training"]),
-        checkpoint_directory=checkpoints,
-        log_directory=run_directory / "logs",
+    job = worker.Job(
+        train_files=fn_args.train_files,
+        eval_files=fn_args.eval_files,
+        model=settings["model"],
+        training=settings["training"],
+        word_vectors_uri=settings["word_vectors_uri"],
+        checkpoint_directory=str(checkpoints),
+        log_directory=str(run_directory / "logs"),
         model_directory=fn_args.serving_model_dir,
         init_from=settings.get("init_from", ""),
     )
+    if settings["training"].get("strategy") == "multi_worker":
+        job.run_with_others()
+    else:
+        job.run()
     run.keep_log(checkpoints, run_directory)

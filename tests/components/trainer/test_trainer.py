@@ -15,9 +15,10 @@ from tfx.types import artifact_utils, channel_utils, standard_artifacts, standar
 from tfx.utils import json_utils, proto_utils
 
 from components import artifacts
-from components.trainer import component, config, executor, milnce, milnce_training, run
+from components.trainer import component, config, executor, milnce, milnce_training, run, worker
 from components.word_vectors import store
-from models import description, export
+from models import description, export, i3d, replicas
+from models.objective import Objective
 from schemas import records
 
 _WORDS = ["red", "blue"]
@@ -110,12 +111,82 @@ def test_run_fn_trains_logs_and_exports(fn_args, tmp_path):
     np.testing.assert_array_equal(unknown, nothing)
 
 
-def test_run_fn_without_an_eval_split_trains_without_validation(fn_args, tmp_path):
-    arguments = fn_args(steps=1)
-    arguments.eval_files = []
+@pytest.fixture
+def fits(monkeypatch):
+    """Returns the arguments of each call of `training.fit`, which trains nothing."""
+    calls = []
+
+    def fit(model, data, **options):
+        calls.append({"model": model, "data": data, **options})
+        options["checkpoint_directory"].mkdir(parents=True, exist_ok=True)
+        (options["checkpoint_directory"] / "training.jsonl").touch()
+
+    monkeypatch.setattr(milnce_training.training, "fit", fit)
+    monkeypatch.setattr(milnce_training.export, "export_text_video_model", lambda *_, **__: None)
+    return calls
+
+
+def test_validation_scores_the_same_batches_at_each_epoch(fn_args, fits):
+    milnce.run_fn(fn_args(validation_batches=10))
+    # Two clips make one batch of two.
+    assert fits[0]["validation_steps"] == 1
+    first, second = (batch["video"] for batch in fits[0]["validation_data"].take(2))
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("settings", [{}, {"validation_batches": 0}])
+def test_without_eval_clips_or_batches_there_is_no_validation(fn_args, fits, settings):
+    arguments = fn_args(**settings)
+    arguments.eval_files = arguments.eval_files if settings else []
     milnce.run_fn(arguments)
-    (line,) = _log(tmp_path)
-    assert "eval_loss" not in line
+    assert fits[0]["validation_data"] is fits[0]["validation_steps"] is None
+
+
+def test_the_settings_reach_the_model_and_the_data(fn_args, fits):
+    arguments = fn_args(
+        loss="max_nce",
+        negatives="videos",
+        num_negatives=1,
+        margin=0.3,
+        micro_batch_size=1,
+        synchronized_batch_norm=True,
+        cache_frames=True,
+    )
+    arguments.custom_config["model"].update(backbone="i3d", text_model="gru")
+    milnce.run_fn(arguments)
+    model = fits[0]["model"]
+    assert model.objective == Objective("max_nce", "videos", 1, "once", 0.3)
+    assert model.micro_batch_size == 1
+    assert isinstance(model.video_tower, i3d.I3D)
+    assert model.text_tower.text_model == "gru"
+    assert all(layer.synchronized for layer in replicas.batch_norm_layers(model))
+    assert next(iter(fits[0]["data"]))["video"].shape == (2, 4, 32, 32, 3)
+
+
+def test_a_resumed_run_goes_on_with_the_batch_after_its_checkpoint(fn_args, fits, monkeypatch):
+    arguments = fn_args(steps_per_epoch=2, steps=8, cache_frames=True)
+    milnce.run_fn(arguments)
+    monkeypatch.setattr(milnce_training.training, "finished_epochs", lambda _: 3)
+    milnce.run_fn(arguments)
+    whole, rest = (list(fit["data"].take(8).as_numpy_iterator()) for fit in fits)
+    for batch, expected in zip(rest, whole[6:], strict=False):
+        np.testing.assert_array_equal(batch["video"], expected["video"])
+
+
+def test_several_workers_train_in_a_process_of_their_own(fn_args, monkeypatch):
+    def run_with_others(job):
+        raise ValueError(f"trains {job.training['strategy']} in {job.checkpoint_directory}")
+
+    monkeypatch.setattr(worker.Job, "run_with_others", run_with_others)
+    with pytest.raises(ValueError, match="trains multi_worker in .*checkpoints/[0-9a-f]{16}$"):
+        milnce.run_fn(fn_args(strategy="multi_worker"))
+
+
+def test_a_micro_batch_that_does_not_divide_is_refused_before_data_are_read(fn_args, tmp_path):
+    arguments = fn_args(batch_size=4, micro_batch_size=3)
+    arguments.train_files = [str(tmp_path / "missing")]
+    with pytest.raises(ValueError, match="micro_batch_size is 3, which does not divide the 4"):
+        milnce.run_fn(arguments)
 
 
 def test_other_settings_get_other_checkpoints(fn_args):
@@ -140,7 +211,7 @@ def test_too_small_a_fraction_is_one_clear_error(fn_args):
         milnce.run_fn(fn_args(train_fraction=1e-6))
 
 
-def test_init_from_starts_at_the_pushed_model(fn_args, tmp_path, monkeypatch):
+def test_init_from_starts_at_the_pushed_model(fn_args, fits, tmp_path, monkeypatch):
     pushed = milnce_training.build_model(_MODEL, _TRAINING, np.eye(3, 2, k=-1, dtype=np.float32))
     settings = dataclasses.asdict(_MODEL)
     export.export_text_video_model(pushed, tmp_path / "pushed", _WORDS, 4, config=settings)
@@ -150,22 +221,17 @@ def test_init_from_starts_at_the_pushed_model(fn_args, tmp_path, monkeypatch):
     arguments.custom_config["model"] = {**settings, "embedding_size": 4, "max_words": 2}
     arguments.custom_config["init_from"] = str(tmp_path / "pushed")
 
-    def fit(model, data, *, checkpoint_directory, **_):
-        word_ids = next(iter(data))["word_ids"].numpy()[:, 0]
-        np.testing.assert_array_equal(np.sort(word_ids, axis=0), [[1, 0, 0, 0], [2, 0, 0, 0]])
-        for weight, saved in zip(model.weights, pushed.weights, strict=True):
-            np.testing.assert_array_equal(weight, saved)
-        checkpoint_directory.mkdir(parents=True)
-        (checkpoint_directory / "training.jsonl").touch()
-
     exported = {}
-    monkeypatch.setattr(milnce_training.training, "fit", fit)
     monkeypatch.setattr(
         milnce_training.export,
         "export_text_video_model",
         lambda model, directory, words, **options: exported.update(words=words, **options),
     )
     milnce.run_fn(arguments)
+    word_ids = next(iter(fits[0]["data"]))["word_ids"].numpy()[:, 0]
+    np.testing.assert_array_equal(np.sort(word_ids, axis=0), [[1, 0, 0, 0], [2, 0, 0, 0]])
+    for weight, saved in zip(fits[0]["model"].weights, pushed.weights, strict=True):
+        np.testing.assert_array_equal(weight, saved)
     assert exported == {"words": _WORDS, "max_words": 4, "config": settings}
 
 

@@ -1,0 +1,163 @@
+"""Trains with a video tower so small that its graph is soon made, for tests of the training.
+
+As a program, `python tiny_training.py JOB DROPOUT [STEP]` runs a job of
+`components.trainer.worker`, and kills itself as soon as STEP is done.
+"""
+
+import dataclasses
+import io
+import json
+import os
+import pathlib
+import signal
+import sys
+from typing import Any
+
+import keras
+import numpy as np
+import PIL.Image
+import tensorflow as tf
+
+from components.trainer import config, milnce_training, worker
+from components.word_vectors import store
+from models import training
+from schemas import records
+
+WORDS = ["red", "blue", "green"]
+NUM_CLIPS = 11
+MODEL = config.ModelConfig(width=0.0625, embedding_size=4, text_hidden_size=8, max_words=2)
+TRAINING = config.TrainingConfig(
+    steps=9,
+    batch_size=4,
+    num_candidates=2,
+    num_frames=2,
+    frame_rate=2.5,
+    image_size=16,
+    warmup_steps=3,
+    learning_rate=0.01,
+    steps_per_epoch=3,
+    validation_batches=2,
+    shuffle_buffer=4,
+)
+
+
+class VideoTower(keras.Model):
+    """A convolution, its normalisation and a linear layer, with as much dropout as was asked."""
+
+    def __init__(self, embedding_size: int, dropout: float):
+        super().__init__(name="video_tower")
+        self.embedding_size = embedding_size
+        # Without a bias, whose gradient would be the noise that the normalisation leaves of it.
+        self.convolution = keras.layers.Conv3D(6, (1, 3, 3), strides=(1, 2, 2), use_bias=False)
+        self.normalization = keras.layers.BatchNormalization(momentum=0.5)
+        self.dropout = keras.layers.Dropout(dropout)
+        self.head = keras.layers.Dense(embedding_size)
+
+    def build(self, input_shape: Any = None) -> None:
+        self.convolution.build((None, None, None, None, 3))
+        self.normalization.build((None, None, None, None, 6))
+        self.head.build((None, 6))
+
+    def call(self, video: Any, training: bool | None = None) -> dict[str, Any]:
+        video = self.normalization(self.convolution(video), training=training)
+        features = keras.ops.mean(keras.ops.relu(video), axis=(1, 2, 3))
+        features = self.dropout(features, training=training)
+        return {"video_embedding": self.head(features), "mixed_5c": features}
+
+
+def _clip(index: int) -> bytes:
+    rng = np.random.default_rng(index)
+    frames = []
+    for _ in range(4):
+        frame = io.BytesIO()
+        pixels = rng.integers(256, size=(18, 24, 3), dtype=np.uint8)
+        PIL.Image.fromarray(pixels).save(frame, "JPEG", subsampling=0)
+        frames.append(frame.getvalue())
+    return records.serialize_clip(
+        records.ClipRecord(
+            video_id=f"video{index}",
+            clip_index=0,
+            clip_start=0.0,
+            clip_end=1.6,
+            frame_rate=2.5,
+            frames=frames,
+            captions=[WORDS[index % 3], WORDS[index // 3 % 3]],
+            caption_starts=[0.0, 1.0],
+            caption_ends=[1.0, 2.0],
+        )
+    )
+
+
+def write_data(folder: pathlib.Path) -> None:
+    """Writes what a job needs: clips in two shards, and word vectors."""
+    folder.mkdir(parents=True)
+    for shard in range(2):
+        with tf.io.TFRecordWriter(str(folder / f"clips-{shard}")) as writer:
+            for index in range(shard, NUM_CLIPS, 2):
+                writer.write(_clip(index))
+    store.save(folder / "words", WORDS, np.eye(3, dtype=np.float32))
+
+
+def make_job(data: pathlib.Path, folder: pathlib.Path, **settings: Any) -> worker.Job:
+    """Returns a job on what `write_data` wrote, whose output goes to a folder."""
+    return worker.Job(
+        train_files=[str(data / "clips-*")],
+        eval_files=[str(data / "clips-*")],
+        model=dataclasses.asdict(MODEL),
+        training=dataclasses.asdict(dataclasses.replace(TRAINING, **settings)),
+        word_vectors_uri=str(data / "words"),
+        checkpoint_directory=str(folder / "checkpoints"),
+        log_directory=str(folder / "logs"),
+        model_directory=str(folder / "model"),
+    )
+
+
+def use_tiny_tower(dropout: float, patch=setattr) -> None:
+    """Makes this process train the tiny tower in place of those of the settings."""
+    patch(
+        milnce_training.video_towers,
+        "make_video_tower",
+        lambda backbone, *, embedding_size, **_: VideoTower(embedding_size, dropout),
+    )
+
+
+def stop_after(step: int, stop, patch=setattr) -> None:
+    """Makes this process call a function as soon as a step is done."""
+    check = training.StopOnNaN.on_train_batch_end
+
+    def check_and_stop(self, batch, logs=None):
+        check(self, batch, logs)
+        if int(self.model.optimizer.iterations) == step:
+            stop()
+
+    patch(training.StopOnNaN, "on_train_batch_end", check_and_stop)
+
+
+def checkpoint(folder: pathlib.Path) -> dict[str, np.ndarray]:
+    """Returns all values in the last checkpoint of a job's output."""
+    path = tf.train.latest_checkpoint(str(folder / "checkpoints"))
+    reader = tf.train.load_checkpoint(path)
+    shapes = reader.get_variable_to_shape_map()
+    # The rest, such as the count of saves, does not go into the training.
+    names = [name for name in shapes if name.startswith(("weights", "optimizer", "epoch"))]
+    return {name: reader.get_tensor(name) for name in names}
+
+
+def log(folder: pathlib.Path) -> list[dict[str, float]]:
+    """Returns the lines of a job's log without the speed."""
+    lines = (folder / "checkpoints" / training.LOG_NAME).read_text().splitlines()
+    parsed = [json.loads(line) for line in lines]
+    return [{k: v for k, v in line.items() if k != "clips_per_second"} for line in parsed]
+
+
+def main() -> None:
+    """Runs the program."""
+    path, dropout, *step = sys.argv[1:]
+    use_tiny_tower(float(dropout))
+    if step:
+        stop_after(int(step[0]), lambda: os.kill(os.getpid(), signal.SIGKILL))
+    worker.read_job(pathlib.Path(path)).run()
+
+
+if __name__ == "__main__":
+    main()
