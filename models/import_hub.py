@@ -131,8 +131,8 @@ class _Reader:
         """Returns the node that a unit is applied to."""
         return self.graph.inputs(unit.node)[0]
 
-    def parameter(self, node: str, position: int) -> list[int]:
-        """Returns the whole numbers that a node takes as one of its inputs, such as its axes."""
+    def parameter(self, node: str, position: int) -> np.ndarray:
+        """Returns the numbers that a node takes as one of its inputs, such as its axes, flat."""
         return np.ravel(self.graph.array(self.graph.source(self.graph.inputs(node)[position])))
 
 
@@ -161,7 +161,6 @@ class _VideoReader(_Reader):
         if sources != self.trace(self.data_input(self.head), "Mean")[0]:
             raise ModuleError(f"{self.head.node} does not take what mixed_5c is made of")
 
-        self.is_separable = True
         before = _Step(sources, None, [])
         self.is_separable = self._step(self._branches(before, "mixed_5c")[0]).gate is not None
         names = ["mixed_3b", "mixed_3c", *(f"mixed_4{x}" for x in "bcdef"), "mixed_5b", "mixed_5c"]
