@@ -123,6 +123,12 @@ class TrainingConfig:
             ("strategy", ("one_device", "mirrored", "multi_worker", "tpu")),
         ):
             _check_choice(self, "training", name, choices)
+        if self.positives == "twice" and (self.loss, self.negatives) != ("mil_nce", "symmetric"):
+            raise ValueError(
+                "training.positives=twice is the reference's form of training.loss=mil_nce with "
+                "training.negatives=symmetric; take once with all others"
+            )
+        _check_at_least(self, 0, "margin")
         if self.batch_size < 2:
             raise ValueError("training.batch_size is 1; the loss needs a second clip for negatives")
         if self.loss in SINGLE_CANDIDATE_LOSSES and self.num_candidates != 1:
