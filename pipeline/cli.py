@@ -10,6 +10,7 @@ import warnings
 import click
 
 from pipeline import configs
+from pipeline.ablations.cli import ablate
 from pipeline.errors import errors_in_one_line
 from pipeline.studies.cli import study
 
@@ -325,6 +326,17 @@ def sample_data(
         click.echo(f"sample data is in {output}")
 
 
+def _max_words_option(default: int):
+    return click.option(
+        "--max-words", default=default, show_default=True, help="Words of a sentence that are kept."
+    )
+
+
+_model_output_option = click.option(
+    "--output", required=True, type=click.Path(), help="Folder for the SavedModel."
+)
+
+
 @main.command("import-gated")
 @click.option(
     "--checkpoint",
@@ -338,13 +350,11 @@ def sample_data(
     type=click.Path(exists=True, dir_okay=False),
     help="The word2vec file that it was trained with, GoogleNews-vectors-negative300.bin[.gz].",
 )
-@click.option(
-    "--max-words", default=30, show_default=True, help="Words of a sentence that are kept."
-)
+@_max_words_option(30)
 @click.option(
     "--vocabulary-size", type=int, help="Keep only the first words of the file. [default: all]"
 )
-@click.option("--output", required=True, type=click.Path(), help="Folder for the SavedModel.")
+@_model_output_option
 def import_gated(
     checkpoint: str, word_vectors: str, max_words: int, vocabulary_size: int | None, output: str
 ) -> None:
@@ -358,4 +368,54 @@ def import_gated(
         click.echo(f"the model is in {output}")
 
 
+@main.command("import-milnce")
+@click.option(
+    "--checkpoint",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="The public PyTorch checkpoint, s3d_howto100m.pth. Needs the extra `torch`.",
+)
+@click.option(
+    "--vocabulary",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="The vocabulary that it was trained with, s3d_dict.npy.",
+)
+@_max_words_option(16)
+@_model_output_option
+def import_milnce(checkpoint: str, vocabulary: str, max_words: int, output: str) -> None:
+    """Turn the public PyTorch weights of the MIL-NCE paper's S3D into a SavedModel."""
+    with errors_in_one_line():
+        from components.public_weights import milnce
+
+        milnce.import_milnce(checkpoint, vocabulary, output, max_words=max_words)
+        click.echo(f"the model is in {output}")
+
+
+@main.command("import-hub")
+@click.argument("module", metavar="DIR_OR_URL")
+@click.option(
+    "--vocabulary",
+    type=click.Path(exists=True, dir_okay=False),
+    help="A .npy array of the words by id from 1. [default: the module's own table]",
+)
+@_max_words_option(16)
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Run the module's graph, which must be one to trust, and compare its answers.",
+)
+@_model_output_option
+def import_hub(
+    module: str, vocabulary: str | None, max_words: int, verify: bool, output: str
+) -> None:
+    """Turn the TF Hub module deepmind/mil-nce/s3d/1 or i3d/1 into a SavedModel of ours."""
+    with errors_in_one_line():
+        from components.public_weights import hub
+
+        hub.import_hub(module, output, vocabulary, max_words=max_words, verify=verify)
+        click.echo(f"the model is in {output}")
+
+
+main.add_command(ablate)
 main.add_command(study)

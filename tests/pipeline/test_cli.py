@@ -10,7 +10,18 @@ from pipeline import cli
 from pipeline.sample_data import config as sample_config
 from pipeline.sample_data import generate
 
-COMMANDS = ["run", "ingest", "captions", "search", "sample-data", "import-gated", "study"]
+COMMANDS = [
+    "run",
+    "ingest",
+    "captions",
+    "search",
+    "sample-data",
+    "import-gated",
+    "import-milnce",
+    "import-hub",
+    "ablate",
+    "study",
+]
 
 
 @pytest.mark.parametrize("command", [[], *[[name] for name in COMMANDS]])

@@ -70,7 +70,7 @@ def test_the_number_of_negatives_counts_all_candidates_and_the_chosen_sides():
 
 
 def test_towers_are_checked():
-    with pytest.raises(ValueError, match="model.backbone is 'r3d'; it must be one of s3d, i3d"):
+    with pytest.raises(ValueError, match=r"backbone is 'r3d'; it must be one of s3d, i3d"):
         config.ModelConfig(backbone="r3d")
-    with pytest.raises(ValueError, match="model.text_model is 'bert'"):
+    with pytest.raises(ValueError, match="text_model is 'bert'"):
         config.ModelConfig(text_model="bert")
