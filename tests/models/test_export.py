@@ -11,8 +11,10 @@ import tensorflow_hub as hub
 from models.description import ModelDescription, read_description
 from models.export import export_gated_model, export_text_video_model
 from models.gated import GatedTextVideoModel
+from models.i3d import I3D
 from models.milnce import TextVideoModel
-from models.s3d import S3D
+from models.objective import Objective
+from models.s3d import CONV_STEM, S3D
 from models.text_tower import TextTower
 from models.tokenizer import WordTable
 
@@ -68,13 +70,36 @@ np.savez(output, **{name: np.asarray(value) for name, value in result.items()})
 """
 
 
-def make_model(policy: str = "float32") -> TextVideoModel:
+class MeanColour(keras.Model):
+    """A video tower that is a linear map of the clip's mean colour."""
+
+    embedding_size = 6
+
+    def __init__(self):
+        super().__init__()
+        self.head = keras.layers.Dense(6)
+
+    def build(self, input_shape=None):
+        self.head.build((None, 3))
+
+    def call(self, video, training=None):
+        means = keras.ops.mean(video, axis=(1, 2, 3))
+        return {"video_embedding": self.head(means), "mixed_5c": means}
+
+
+def make_vectors() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return np.concatenate([np.zeros((1, 8)), rng.normal(size=(len(WORDS), 8))])
+
+
+def make_model(policy: str = "float32", tower: type = S3D, **settings) -> TextVideoModel:
     """Makes a small model of random weights and statistics."""
     keras.utils.set_random_seed(5)
     rng = np.random.default_rng(0)
-    vectors = np.concatenate([np.zeros((1, 8)), rng.normal(size=(len(WORDS), 8))])
     model = TextVideoModel(
-        S3D(0.125, 6, dtype=policy), TextTower(vectors, 16, 6, dtype=policy), dtype=policy
+        tower(0.125, 6, dtype=policy, **settings),
+        TextTower(make_vectors(), 16, 6, dtype=policy),
+        dtype=policy,
     )
     model.build()
     # Scales and offsets other than 1 and 0 keep the clips apart down to the last stage.
@@ -134,6 +159,46 @@ def test_video_signature_gives_the_outputs_of_the_model(model, served):
 def test_sizes_are_free(model, served):
     expected = model.embed_video(clips()[:1, :1, :17, :31], training=False)
     np.testing.assert_allclose(served["one_frame"], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("tower", "settings"), [(S3D, {"stem": CONV_STEM}), (I3D, {})], ids=["s3d_conv", "i3d"]
+)
+def test_other_towers_serve_any_size(tower, settings, tmp_path):
+    model = make_model(tower=tower, **settings)
+    export_text_video_model(model, tmp_path / "model", WORDS, MAX_WORDS, CONFIG)
+    video = hub.load(str(tmp_path / "model")).signatures["video"]
+    for shape in ((2, 6, 34, 40, 3), (1, 1, 17, 31, 3), (3, 16, 16, 19, 3)):
+        images = np.random.default_rng(1).random(shape, np.float32)
+        expected = model.video_tower(images, training=False)
+        served = video(images=tf.constant(images))
+        for name, size in (("video_embedding", 6), ("mixed_5c", 128)):
+            assert served[name].shape == (shape[0], size)
+            np.testing.assert_allclose(served[name], expected[name], rtol=1e-4, atol=1e-5)
+    assert video(images=tf.zeros((0, 4, 32, 32, 3)))["video_embedding"].shape == (0, 6)
+
+
+@pytest.mark.parametrize("text_model", ["lstm", "gru", "transformer", "netvlad"])
+def test_other_text_models_serve_sentences(text_model, tmp_path):
+    keras.utils.set_random_seed(5)
+    tower = TextTower(make_vectors(), 16, 6, text_model=text_model)
+    objective = Objective("attention_nce")
+    model = TextVideoModel(MeanColour(), tower, objective)
+    model.build()
+    export_text_video_model(model, tmp_path / "model", WORDS, MAX_WORDS, CONFIG)
+    loaded = hub.load(str(tmp_path / "model"))
+    # The two heads of the attention, which only training needs, stay behind.
+    assert len(loaded.variables) == len(model.weights) - 4
+    text = loaded.signatures["text"]
+    word_ids = np.array([[1, 2, 3, 0], [2, 4, 0, 0], [0, 0, 0, 0], [3, 3, 3, 3]])
+    served = text(words=tf.constant(SENTENCES))["text_embedding"]
+    np.testing.assert_allclose(served, tower(word_ids), rtol=1e-4, atol=1e-5)
+    # A sentence without known words gives zeros, of which the last layer leaves its bias.
+    np.testing.assert_allclose(served[2], tower.head.bias, atol=1e-6)
+    assert np.ptp(served, axis=0).max() > 0.01
+    alone = text(words=tf.constant(["nobody knows these words"]))["text_embedding"]
+    np.testing.assert_allclose(alone, served[2:3], atol=1e-6)
+    assert text(words=tf.constant([], tf.string))["text_embedding"].shape == (0, 6)
 
 
 def test_text_signature_tokenises_sentences(model, served):
