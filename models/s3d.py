@@ -6,37 +6,17 @@ Visual Representations from Uncurated Instructional Videos") trains and publishe
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import layers, ops
 
-from models.video_layers import ConvUnit, max_pool, scale_channels, space_to_depth
+from models.inception import InceptionTower
+from models.video_layers import ConvUnit, max_pool, space_to_depth
 
 SPACE_TO_DEPTH_STEM = "space_to_depth"
 CONV_STEM = "conv"
-
-# Output channels of one block: branch 0; branch 1 before and after its separable convolution;
-# branch 2 the same; branch 3.
-_INCEPTION_BLOCKS = {
-    "mixed_3b": (64, 96, 128, 16, 32, 32),
-    "mixed_3c": (128, 128, 192, 32, 96, 64),
-    "mixed_4b": (192, 96, 208, 16, 48, 64),
-    "mixed_4c": (160, 112, 224, 24, 64, 64),
-    "mixed_4d": (128, 128, 256, 24, 64, 64),
-    "mixed_4e": (112, 144, 288, 32, 64, 64),
-    "mixed_4f": (256, 160, 320, 32, 128, 128),
-    "mixed_5b": (256, 160, 320, 32, 128, 128),
-    "mixed_5c": (384, 192, 384, 48, 128, 128),
-}
-# Window and stride (time, height, width) of the pooling before the named stage.
-_POOLING = {
-    "maxpool_2a": ((1, 3, 3), (1, 2, 2)),
-    "maxpool_3a": ((1, 3, 3), (1, 2, 2)),
-    "maxpool_4a": ((3, 3, 3), (2, 2, 2)),
-    "maxpool_5a": ((2, 2, 2), (2, 2, 2)),
-}
 
 
 class SeparableConvUnit(layers.Layer):
@@ -76,9 +56,10 @@ class SelfGating(layers.Layer):
             channels, activation="sigmoid", name="dense", dtype=self.dtype_policy
         )
         self.dense.build((None, channels))
+        self.filters = channels
 
-    def call(self, video: Any) -> Any:
-        """Maps [B, T, H, W, C] to the same shape."""
+    def call(self, video: Any, training: bool | None = None) -> Any:
+        """Maps [B, T, H, W, C] to the same shape; training makes no difference."""
         if keras.backend.standardize_dtype(video.dtype) == "bfloat16":
             # Keras's mean would write the video as float32 first; a sum adds in float32 anyway.
             _, *size, _ = ops.shape(video)
@@ -148,7 +129,7 @@ class InceptionBlock(layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="howto100m")
-class S3D(keras.Model):
+class S3D(InceptionTower):
     """The S3D tower of MIL-NCE.
 
     At width 1 with the space-to-depth stem and a 512-dimensional head it has 9,670,800 learned
@@ -177,109 +158,41 @@ class S3D(keras.Model):
         Raises:
           ValueError: the width or the embedding size is not positive, or the stem is unknown.
         """
-        super().__init__(**kwargs)
-        if width <= 0:
-            raise ValueError(f"width must be positive, not {width}")
-        if embedding_size < 1:
-            raise ValueError(f"embedding_size must be at least 1, not {embedding_size}")
+        super().__init__(width, embedding_size, kernel_initializer, **kwargs)
         if stem not in (SPACE_TO_DEPTH_STEM, CONV_STEM):
             raise ValueError(f"stem must be {SPACE_TO_DEPTH_STEM!r} or {CONV_STEM!r}, not {stem!r}")
-        self.width = width
-        self.embedding_size = embedding_size
         self.stem = stem
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
         options = {"kernel_initializer": self.kernel_initializer, "dtype": self.dtype_policy}
-
-        def scaled(channels: int) -> int:
-            return scale_channels(channels, width)
-
         if stem == SPACE_TO_DEPTH_STEM:
-            self.conv1 = ConvUnit(scaled(64), (2, 4, 4), name="conv1", **options)
+            self.input_channels = 24
+            self.conv1 = ConvUnit(self.scaled(64), (2, 4, 4), name="conv1", **options)
         else:
             self.conv1 = ConvUnit(
-                scaled(64),
+                self.scaled(64),
                 (3, 7, 7),
                 strides=(2, 2, 2),
                 padding=((1, 1), (3, 3), (3, 3)),
                 name="conv1",
                 **options,
             )
-        self.conv_2b = ConvUnit(scaled(64), (1, 1, 1), name="conv_2b", **options)
-        self.conv_2c = SeparableConvUnit(scaled(192), name="conv_2c", **options)
+        self.conv_2b = ConvUnit(self.scaled(64), (1, 1, 1), name="conv_2b", **options)
+        self.conv_2c = SeparableConvUnit(self.scaled(192), name="conv_2c", **options)
         self.gating = SelfGating(name="gating", dtype=self.dtype_policy)
         self.blocks = [
-            InceptionBlock([scaled(count) for count in channels], name=name, **options)
-            for name, channels in _INCEPTION_BLOCKS.items()
+            InceptionBlock(channels, name=name, **options)
+            for name, channels in self.block_channels().items()
         ]
-        # The loss multiplies embeddings without normalising them: keep their full precision.
-        self.head = layers.Dense(embedding_size, name="fc", dtype="float32")
+        self.head = self.make_head()
 
-    def build(self, input_shape: Sequence[int | None] | None = None) -> None:
-        """Creates the weights.
+    @property
+    def units(self) -> Sequence[layers.Layer]:
+        """The layers with weights before the head, in order."""
+        return (self.conv1, self.conv_2b, self.conv_2c, self.gating, *self.blocks)
 
-        Args:
-          input_shape: ignored; the input always has three channels and any other size.
-        """
-        shape = [None, None, None, None, 24 if self.stem == SPACE_TO_DEPTH_STEM else 3]
-        for unit in (self.conv1, self.conv_2b, self.conv_2c, self.gating, *self.blocks):
-            unit.build(tuple(shape))
-            if isinstance(unit, ConvUnit):
-                shape[-1] = unit.convolution.filters
-            elif not isinstance(unit, SelfGating):
-                shape[-1] = unit.filters
-        self.head.build((None, shape[-1]))
-
-    def stages(self, video: Any, training: bool | None = None) -> Mapping[str, Any]:
-        """Computes every stage of the tower.
-
-        Args:
-          video: float [B, T, H, W, 3] in [0, 1]; any T, H and W of at least 1.
-          training: whether batch statistics normalise (and update the stored ones).
-
-        Returns:
-          The output of each stage by its name in the paper's table, in order; all are
-          [B, T', H', W', C].
-        """
-        if not self.built:
-            self.build()
-        outputs = {}
-        x = ops.cast(video, self.compute_dtype)
-        if self.stem == SPACE_TO_DEPTH_STEM:
-            x = space_to_depth(x)
-        x = outputs["conv1"] = self.conv1(x, training=training)
-        x = outputs["maxpool_2a"] = max_pool(x, *_POOLING["maxpool_2a"])
-        x = outputs["conv_2b"] = self.conv_2b(x, training=training)
-        x = outputs["conv_2c"] = self.conv_2c(x, training=training)
-        x = outputs["gating"] = self.gating(x)
-        x = outputs["maxpool_3a"] = max_pool(x, *_POOLING["maxpool_3a"])
-        for block in self.blocks:
-            pooling = f"maxpool_{block.name[6]}a"
-            if block.name.endswith("b") and pooling not in outputs:
-                x = outputs[pooling] = max_pool(x, *_POOLING[pooling])
-            x = outputs[block.name] = block(x, training=training)
-        return outputs
-
-    def call(self, video: Any, training: bool | None = None) -> dict[str, Any]:
-        """Embeds clips.
-
-        Args:
-          video: float [B, T, H, W, 3] in [0, 1]; any T, H and W of at least 1.
-          training: whether batch statistics normalise (and update the stored ones).
-
-        Returns:
-          `video_embedding` float32 [B, E] and `mixed_5c` float32 [B, C], the mean of the last
-          stage over time and space (C is 1024 at width 1).
-        """
-        last = self.stages(video, training=training)["mixed_5c"]
-        features = ops.mean(ops.cast(last, "float32"), axis=(1, 2, 3))
-        return {"video_embedding": self.head(features), "mixed_5c": features}
+    def prepare(self, video: Any) -> Any:
+        """Returns a video [B, T, H, W, 3] as blocks of pixels, if the stem takes them."""
+        return space_to_depth(video) if self.stem == SPACE_TO_DEPTH_STEM else video
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal tower."""
-        return {
-            **super().get_config(),
-            "width": self.width,
-            "embedding_size": self.embedding_size,
-            "stem": self.stem,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-        }
+        return {**super().get_config(), "stem": self.stem}
