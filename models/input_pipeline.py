@@ -47,7 +47,8 @@ def training_dataset(
     before it in its own pass are read, but not decoded.
 
     Several processes share each batch by `pipelines`: each reads all records, but decodes only its
-    own clips. Reading and shuffling therefore cost each of them what they cost a single one.
+    own clips. Reading and shuffling therefore cost each of them what they cost a single one, and
+    with `cache_frames` decoding does too.
 
     Args:
       file_pattern: one or more patterns of TFRecord shards of clip records.

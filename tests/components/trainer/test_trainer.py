@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import types
 
 import keras
 import numpy as np
@@ -122,7 +123,8 @@ def fits(monkeypatch):
         (options["checkpoint_directory"] / "training.jsonl").touch()
 
     monkeypatch.setattr(milnce_training.training, "fit", fit)
-    monkeypatch.setattr(milnce_training.export, "export_text_video_model", lambda *_, **__: None)
+    unused = types.SimpleNamespace(export_text_video_model=lambda *_, **__: None)
+    monkeypatch.setattr(milnce_training, "export", unused)
     return calls
 
 
@@ -169,8 +171,8 @@ def test_a_resumed_run_goes_on_with_the_batch_after_its_checkpoint(fn_args, fits
     monkeypatch.setattr(milnce_training.training, "finished_epochs", lambda _: 3)
     milnce.run_fn(arguments)
     whole, rest = (list(fit["data"].take(8).as_numpy_iterator()) for fit in fits)
-    for batch, expected in zip(rest, whole[6:], strict=False):
-        np.testing.assert_array_equal(batch["video"], expected["video"])
+    for i in range(2):
+        np.testing.assert_array_equal(rest[i]["video"], whole[6 + i]["video"])
 
 
 def test_several_workers_train_in_a_process_of_their_own(fn_args, monkeypatch):
@@ -178,7 +180,7 @@ def test_several_workers_train_in_a_process_of_their_own(fn_args, monkeypatch):
         raise ValueError(f"trains {job.training['strategy']} in {job.checkpoint_directory}")
 
     monkeypatch.setattr(worker.Job, "run_with_others", run_with_others)
-    with pytest.raises(ValueError, match="trains multi_worker in .*checkpoints/[0-9a-f]{16}$"):
+    with pytest.raises(ValueError, match=r"trains multi_worker in .*checkpoints/[0-9a-f]{16}$"):
         milnce.run_fn(fn_args(strategy="multi_worker"))
 
 
