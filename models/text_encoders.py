@@ -14,6 +14,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from models.initializers import own_copy
+
 _NUM_HEADS = 8
 # Ratio of the feed-forward layer's units to the Transformer's width, and its normalisations'
 # epsilon.
@@ -45,7 +47,7 @@ def make_text_encoder(
     Raises:
       ValueError: there is no such text model, or the Transformer's width does not fit its heads.
     """
-    arguments = {"kernel_initializer": _copy(kernel_initializer), "name": text_model}
+    arguments = {"kernel_initializer": own_copy(kernel_initializer), "name": text_model}
     if text_model in ("lstm", "gru"):
         recurrent = layers.LSTM if text_model == "lstm" else layers.GRU
         # An exported cuDNN operation runs on NVIDIA's GPUs alone, and no such operation takes a
@@ -122,14 +124,14 @@ class TransformerEncoder(layers.Layer):
         self.projection = layers.Dense(
             size,
             use_bias=False,
-            kernel_initializer=_copy(self.kernel_initializer),
+            kernel_initializer=own_copy(self.kernel_initializer),
             name="projection",
             dtype=self.dtype_policy,
         )
         self.attention = layers.MultiHeadAttention(
             num_heads,
             size // num_heads,
-            kernel_initializer=_copy(self.kernel_initializer),
+            kernel_initializer=own_copy(self.kernel_initializer),
             name="attention",
             dtype=self.dtype_policy,
         )
@@ -139,13 +141,13 @@ class TransformerEncoder(layers.Layer):
         self.expansion = layers.Dense(
             _FEED_FORWARD * size,
             activation="relu",
-            kernel_initializer=_copy(self.kernel_initializer),
+            kernel_initializer=own_copy(self.kernel_initializer),
             name="expansion",
             dtype=self.dtype_policy,
         )
         self.contraction = layers.Dense(
             size,
-            kernel_initializer=_copy(self.kernel_initializer),
+            kernel_initializer=own_copy(self.kernel_initializer),
             name="contraction",
             dtype=self.dtype_policy,
         )
@@ -230,7 +232,7 @@ class NetVLAD(layers.Layer):
         self.assignment = layers.Dense(
             num_clusters,
             activation="softmax",
-            kernel_initializer=_copy(self.kernel_initializer),
+            kernel_initializer=own_copy(self.kernel_initializer),
             name="assignment",
             dtype=self.dtype_policy,
         )
@@ -241,7 +243,7 @@ class NetVLAD(layers.Layer):
         self.centres = self.add_weight(
             name="centres",
             shape=(self.num_clusters, input_shape[-1]),
-            initializer=_copy(self.kernel_initializer),
+            initializer=own_copy(self.kernel_initializer),
         )
 
     def call(self, words: Any, mask: Any = None) -> Any:
@@ -276,11 +278,6 @@ class NetVLAD(layers.Layer):
             "num_clusters": self.num_clusters,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
-
-
-def _copy(initializer: Any) -> Any:
-    """Returns an initialiser of the same kind; one object would draw the same numbers each time."""
-    return keras.initializers.get(initializer).clone()
 
 
 def _unit_length(vectors: Any) -> Any:

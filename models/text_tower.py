@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from models.initializers import own_copy
 from models.text_encoders import make_text_encoder
 
 MAX_POOL = "max_pool"
@@ -101,7 +102,7 @@ class TextTower(keras.Model):
             self.hidden = layers.Dense(
                 hidden_size,
                 activation="relu",
-                kernel_initializer=self.kernel_initializer,
+                kernel_initializer=own_copy(self.kernel_initializer),
                 name="fc1",
                 dtype=self.dtype_policy,
             )
@@ -115,7 +116,7 @@ class TextTower(keras.Model):
         # The loss multiplies embeddings without normalising them: keep their full precision.
         self.head = layers.Dense(
             embedding_size,
-            kernel_initializer=self.kernel_initializer,
+            kernel_initializer=own_copy(self.kernel_initializer),
             name="fc2",
             dtype="float32",
         )

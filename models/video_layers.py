@@ -5,10 +5,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 from keras import layers, ops
 
 from models.batch_normalization import BatchNormalization
+from models.initializers import own_copy
 
 _CHANNEL_MULTIPLE = 4
 
@@ -145,7 +145,7 @@ class Convolution(layers.Layer):
         self.kernel_size = kernel_size
         self.strides = strides
         self.padding = padding or tuple(((k - 1) // 2, k // 2) for k in kernel_size)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.kernel_initializer = own_copy(kernel_initializer)
         # Whether the kernel covers one position in space, and there every one; the same for time.
         self._is_temporal = all(self._is_pointwise_along(axis) for axis in (1, 2))
         self._is_pointwise = self._is_temporal and self._is_pointwise_along(0)

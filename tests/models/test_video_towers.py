@@ -75,3 +75,11 @@ def test_jax_gives_the_same_outputs(tmp_path):
             np.testing.assert_allclose(
                 on_jax[key], output, rtol=1e-4, atol=1e-9, err_msg=f"{backbone} {key}"
             )
+
+
+@pytest.mark.parametrize("backbone", ["s3d", "i3d"])
+def test_no_two_convolutions_start_with_equal_weights(backbone):
+    tower = video_towers.make_video_tower(backbone, 0.25, 8, "space_to_depth")
+    tower.build()
+    kernels = [np.asarray(weight).tobytes() for weight in tower.weights if weight.name == "kernel"]
+    assert len(set(kernels)) == len(kernels) > 50
