@@ -126,6 +126,7 @@ class Ablation:
         training, model = self._preset.training, self._preset.model
         num_train, num_test = data.num_clips()
         scored = FrameClips.from_config(data.test_files, self._preset.evaluation)
+        seeds = "seed 1" if len(self._seeds) == 1 else f"seeds 1 to {len(self._seeds)}"
         negatives = "all" if training.num_negatives is None else training.num_negatives
         paragraphs = [
             table.how,
@@ -135,7 +136,7 @@ class Ablation:
             f"{model.width:g} of its width; {training.steps:,} steps of {training.batch_size} "
             f"clips of {training.num_frames} frames at {training.frame_rate:g} a second and "
             f"{training.image_size} x {training.image_size} pixels, at a learning rate of "
-            f"{training.learning_rate:g}; seeds 1 to {len(self._seeds)}.",
+            f"{training.learning_rate:g}; {seeds}.",
             f"Trained on {num_train:,} clips, scored on {num_test:,} {data.name}. "
             f"{evaluation.protocol_in_words(scored)} The time is that of the table's {num_trials} "
             f"trainings with their scoring, those that it shares with other tables among them.",
