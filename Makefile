@@ -65,6 +65,13 @@ studies: demo-fine-tuning ## The HowTo100M paper's studies on the sample; writes
 	mkdir -p benchmarks/studies
 	cp runs/studies/*.md runs/studies/*.json runs/studies/*.png benchmarks/studies/
 
+.PHONY: ablations
+ablations: setup ## The MIL-NCE paper's table 2 on the sample; writes benchmarks/ablations/.
+	$(RUN)/howto100m ablate all --output runs/ablations --seeds 3
+	mkdir -p benchmarks/ablations
+	cp runs/ablations/table_2*.md runs/ablations/table_2*.json runs/ablations/table_2*.png \
+	  benchmarks/ablations/
+
 .PHONY: benchmark-demo
 benchmark-demo: setup ## Time the demo and watch its memory; writes benchmarks/demo.json.
 	$(RUN)/python benchmarks/demo.py
@@ -73,13 +80,21 @@ benchmark-demo: setup ## Time the demo and watch its memory; writes benchmarks/d
 benchmark-gated-step: setup $(TORCH_READY) ## Time a step of the gated model beside PyTorch.
 	$(RUN)/python benchmarks/gated_step.py --torch-python $(TORCH_VENV)/bin/python
 
+.PHONY: benchmark-s3d-step
+benchmark-s3d-step: setup $(TORCH_READY) ## Time a training step of S3D beside PyTorch.
+	$(RUN)/python benchmarks/s3d_step.py --torch-python $(TORCH_VENV)/bin/python
+
+.PHONY: benchmark-s3d-jax-step
+benchmark-s3d-jax-step: setup ## Time S3D's training on JAX, best on a GPU; writes its JSON.
+	PYTHONPATH=. $(RUN)/python benchmarks/s3d_jax_step.py --output benchmarks/s3d_jax_step.json
+
 .PHONY: benchmark-extraction-memory
 benchmark-extraction-memory: setup ## Memory of feature extraction, 2 minutes against 2 hours.
 	$(RUN)/python benchmarks/extraction_memory.py
 
 .PHONY: test
-test: setup ## Run the tests.
-	$(RUN)/python -m pytest
+test: setup ## Run the tests, a file at a time on each core.
+	$(RUN)/python -m pytest -n auto --dist loadfile
 
 # PyTorch lives beside TensorFlow in an environment of its own, on Python 3.11, without TFX.
 $(TORCH_READY): requirements.lock pyproject.toml tools/setup_torch_venv.sh
