@@ -248,6 +248,7 @@ def with_overrides(preset: Preset, assignments: Sequence[str]) -> Preset:
     Raises:
       ValueError: an assignment is malformed, or names no setting, or its value has another type.
     """
+    changes: dict[str, dict[str, Any]] = {}
     for assignment in assignments:
         name, separator, text = assignment.partition("=")
         section_name, dot, setting = name.strip().partition(".")
@@ -258,16 +259,20 @@ def with_overrides(preset: Preset, assignments: Sequence[str]) -> Preset:
             for field in dataclasses.fields(preset)
             if dataclasses.is_dataclass(getattr(preset, field.name))
         ]
-        section = getattr(preset, section_name, None)
         if section_name not in sections:
             raise ValueError(f"no section {section_name!r}; there are {', '.join(sections)}")
-        types = typing.get_type_hints(type(section))
+        types = typing.get_type_hints(type(getattr(preset, section_name)))
         if setting not in types:
             raise ValueError(f"{section_name} has no {setting!r}; it has {', '.join(types)}")
         value = _parse(text.strip(), types[setting], name.strip())
-        section = dataclasses.replace(section, **{setting: value})
-        preset = dataclasses.replace(preset, **{section_name: section})
-    return preset
+        changes.setdefault(section_name, {})[setting] = value
+    # A section's settings change together: which values go with which is checked at the end, so
+    # their order does not matter.
+    sections = {
+        name: dataclasses.replace(getattr(preset, name), **settings)
+        for name, settings in changes.items()
+    }
+    return dataclasses.replace(preset, **sections)
 
 
 def _parse(text: str, kind: Any, name: str) -> Any:

@@ -1,6 +1,5 @@
 """Reads the narration and its words through the transform graph."""
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 import tensorflow as tf
@@ -8,11 +7,10 @@ import tensorflow_text  # noqa: F401 - registers the operations of the transform
 import tensorflow_transform as tft
 
 from components.transform import preprocessing
+from components.word_vectors import narration
 from schemas import records
 
 _BATCH_SIZE = 1024
-# gensim's compiled loops pass over what follows in a longer sentence, without a word.
-_MAX_SENTENCE = 10_000
 
 
 def read_frequencies(transform_output: tft.TFTransformOutput) -> dict[str, int]:
@@ -36,29 +34,19 @@ def read_sentences(
 ) -> list[list[str]]:
     """Returns the narration of each video as one long sentence.
 
-    Captions are a few words each, cut by time and not by sense; a word's context reaches over
-    their borders. The order is that of the videos' ids and of the captions' times, whatever the
-    order of the files and records. All words are held in memory.
-
     Args:
       files: gzipped TFRecords of caption records.
       transform_output: the output of the Transform component.
 
     Returns:
-      The words of each video in order, in pieces of at most 10,000.
+      The words of each video in order, see `narration.video_sentences`.
     """
-    captions = sorted(_read_captions(files, transform_output))
-    sentences = []
-    for _, group in itertools.groupby(captions, key=lambda caption: caption[0]):
-        words = itertools.chain.from_iterable(caption[2] for caption in group)
-        while sentence := list(itertools.islice(words, _MAX_SENTENCE)):
-            sentences.append(sentence)
-    return sentences
+    return narration.video_sentences(_read_captions(files, transform_output))
 
 
 def _read_captions(
     files: Sequence[str], transform_output: tft.TFTransformOutput
-) -> Iterator[tuple[str, float, list[str]]]:
+) -> Iterator[narration.Caption]:
     """Yields each caption's video, start in seconds and words."""
     spec = transform_output.raw_feature_spec()
     transform = transform_output.transform_features_layer()

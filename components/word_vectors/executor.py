@@ -1,21 +1,17 @@
 """Makes the frozen word vectors of a run."""
 
-import itertools
 import pathlib
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
-from absl import logging
 from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
-from components.word_vectors import corpus, reader, stop_words, store, training
+from components.word_vectors import corpus, making, store
 from components.word_vectors.config import WordVectorsConfig
-from models import words as words_lib
 from schemas import records
 
 EXAMPLES_KEY = "examples"
@@ -48,43 +44,12 @@ class Executor(base_executor.BaseExecutor):
         config = WordVectorsConfig.from_json(exec_properties[CONFIG_KEY])
         graph_uri = artifact_utils.get_single_uri(input_dict[TRANSFORM_GRAPH_KEY])
         transform_output = tft.TFTransformOutput(graph_uri)
-        discarded = stop_words.read_stop_words(config.stop_words)
-        frequencies = {
-            word: count
-            for word, count in corpus.read_frequencies(transform_output).items()
-            if count >= config.min_count and word not in discarded
-        }
-        frequencies = dict(itertools.islice(frequencies.items(), config.vocabulary_size - 1))
-        if not frequencies:
-            raise ValueError(
-                f"no word occurs {config.min_count} times in the narration of the train split"
-            )
-        if config.path:
-            words, vectors = _load(config, list(frequencies), discarded)
-        else:
-            split_uri = artifact_utils.get_split_uri(input_dict[EXAMPLES_KEY], records.TRAIN_SPLIT)
-            files = sorted(tf.io.gfile.glob(io_utils.all_files_pattern(split_uri)))
-            words, vectors = training.train_vectors(
-                corpus.read_sentences(files, transform_output),
-                frequencies,
-                vector_size=config.vector_size,
-                window=config.window,
-                skip_gram=config.skip_gram,
-                negative=config.negative,
-                epochs=config.epochs,
-                seed=config.seed,
-            )
+        split_uri = artifact_utils.get_split_uri(input_dict[EXAMPLES_KEY], records.TRAIN_SPLIT)
+        files = sorted(tf.io.gfile.glob(io_utils.all_files_pattern(split_uri)))
+        words, vectors = making.make_vectors(
+            config,
+            corpus.read_frequencies(transform_output),
+            lambda: corpus.read_sentences(files, transform_output),
+        )
         directory = pathlib.Path(artifact_utils.get_single_uri(output_dict[WORD_VECTORS_KEY]))
         store.save(directory, words, vectors)
-
-
-def _load(
-    config: WordVectorsConfig, words: list[str], discarded: frozenset[str]
-) -> tuple[list[str], np.ndarray]:
-    if config.extra_words:
-        text = pathlib.Path(config.extra_words).read_text(encoding="utf-8")
-        extra = [word for word in words_lib.split_words(text) if word not in discarded]
-        words = list(dict.fromkeys([*words, *extra]))
-    found = reader.read_vectors(pathlib.Path(config.path), words)
-    logging.info("%d of %d words have a vector in %s.", len(found), len(words), config.path)
-    return list(found), np.stack(list(found.values()))

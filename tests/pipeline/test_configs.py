@@ -30,6 +30,15 @@ def test_override_is_read_as_the_settings_type():
     assert preset.ingest.max_duration is None
 
 
+@pytest.mark.parametrize("backwards", [False, True])
+def test_order_of_overrides_that_need_each_other_does_not_matter(backwards):
+    assignments = ["training.loss=nce", "training.num_candidates=1"]
+    preset = configs.with_overrides(
+        configs.PRESETS["sample"], assignments[::-1] if backwards else assignments
+    )
+    assert (preset.training.loss, preset.training.num_candidates) == ("nce", 1)
+
+
 def test_override_leaves_the_preset_alone():
     before = configs.PRESETS["sample"]
     configs.with_overrides(before, ["training.steps=7"])

@@ -13,7 +13,7 @@ from tfx.types import channel_utils, standard_artifacts
 
 from components import artifacts
 from components.transform import preprocessing
-from components.word_vectors import component, corpus, executor, store
+from components.word_vectors import component, corpus, executor, narration, store
 from components.word_vectors.config import WordVectorsConfig
 from schemas import records
 
@@ -94,7 +94,7 @@ def test_narration_is_one_sentence_a_video_in_order_of_time(folder):
 
 
 def test_long_narration_is_cut_where_gensim_would_stop(folder, monkeypatch):
-    monkeypatch.setattr(corpus, "_MAX_SENTENCE", 3)
+    monkeypatch.setattr(narration, "_MAX_SENTENCE", 3)
     files = sorted(str(path) for path in (folder / "examples" / "Split-train").iterdir())
     assert corpus.read_sentences(files, tft.TFTransformOutput(str(folder / "graph"))) == [
         ["rør", "æg", "the"],
@@ -193,3 +193,12 @@ def test_bad_settings_are_refused(settings, message):
 def test_settings_survive_json():
     config = WordVectorsConfig(path="vectors.bin", vocabulary_size=5, skip_gram=False)
     assert WordVectorsConfig.from_json(config.to_json()) == config
+
+
+def test_narration_without_a_graph_is_the_same(folder):
+    files = sorted(map(str, (folder / "examples" / "Split-train").glob("*")))
+    captions = list(narration.read_captions(files))
+    graph = tft.TFTransformOutput(str(folder / "graph"))
+    assert narration.video_sentences(captions) == corpus.read_sentences(files, graph)
+    counts = collections.Counter(word for _, _, words in captions for word in words)
+    assert counts == corpus.read_frequencies(graph)
