@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from models import milnce, replicas
+from models.adam import Adam
 from models.objective import Objective
 from models.text_tower import TextTower
 from models.video_layers import ConvUnit
@@ -146,7 +147,7 @@ def run_trial(
             replicas.synchronize_batch_norm(model)
         for layer in replicas.batch_norm_layers(model):
             layer.trainable = not frozen
-        optimizers = {"sgd": keras.optimizers.SGD(1.0), "adam": keras.optimizers.Adam(0.01)}
+        optimizers = {"sgd": keras.optimizers.SGD(1.0), "adam": Adam(0.01)}
         model.compile(optimizers[optimizer], jit_compile=False)
         model.optimizer.build(model.trainable_variables)
         history = model.fit(
