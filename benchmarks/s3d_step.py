@@ -4,19 +4,22 @@
 
 A step is forward, MIL-NCE loss, backward and Adam, at full width, on clips of bytes with five
 candidate captions each. The rival computes in float32 as its reference code does, and tuned: with
-the channels last and in bfloat16. Both start from the same weights, which our import of the public
-checkpoint reads, and take the same batches. The sides take turns on all cores, and the median
-counts.
+the channels last and in bfloat16. Both start from the same fresh weights, which our import of the
+public checkpoint reads, and take the same batches. The sides take turns on all cores, and the
+median counts.
 
 First the gradients are compared, given the same gradient of the embeddings, on clips so short that
 the last stages see two frames, fewer than their kernels (where oneDNN's 3-D convolutions in
 bfloat16 may go wrong):
 
-- those of the whole network in float32 and in bfloat16 with the rival's in float32. All normalise
-  by stored statistics, as batch statistics of so few clips make a network in which the last bit of
-  float32 already shows in the second digit of the gradient; they are compared too, and not judged.
-- those of each convolution with its normalisation by batch statistics in bfloat16 with the same in
-  float32, each given the input and the upstream gradient that it has in the float32 network.
+- those of the whole network, in float32 and in bfloat16, with the rival's in float32. These are
+  held to be equal where the network normalises by the statistics stored at first. With batch
+  statistics a fresh network is chaotic: the last bit of float32 shows in the second digit of its
+  gradient, and nothing of bfloat16's is left; these are compared too, and not judged.
+- those of each convolution and of each normalisation by batch statistics, in bfloat16 with the same
+  in float32, given the input and the upstream gradient that they have in the float32 network. A
+  ReLU belongs to each normalisation: where rounding moves one value in 500 across its zero, the
+  gradient moves by the root of that, 4 %.
 
 Then the losses of the first steps are. If they differ, nothing is written.
 """
@@ -41,11 +44,13 @@ import numpy as np
 import psutil
 import tensorflow as tf
 
+from models.adam import Adam
+from models.batch_normalization import BatchNormalization
 from models.import_milnce import make_model
 from models.milnce import VIDEO, WORD_IDS, TextVideoModel
 from models.s3d import S3D
 from models.text_tower import TextTower
-from models.video_layers import ConvUnit
+from models.video_layers import Convolution
 
 _FOLDER = pathlib.Path(__file__).resolve().parent
 _RIVAL = _FOLDER / "s3d_step_torch.py"
@@ -65,10 +70,11 @@ _LEARNING_RATE = 1e-4
 _EPSILON = 1e-12
 _COMPARED_STEPS = 3
 _GIGABYTE = 2**30
-# By how much of its norm a gradient may differ.
-_FLOAT32_TOLERANCE = 1e-3
+# By how much of its norm the gradient may differ of a weight; in bfloat16, of all weights.
+_FLOAT32_TOLERANCE = 0.01
 _BFLOAT16_TOLERANCE = 0.05
-_UNIT_TOLERANCE = 0.03
+_CONVOLUTION_TOLERANCE = 0.02
+_NORMALIZATION_TOLERANCE = 0.2
 
 # A step's loss, or None, and seconds.
 _Step = Callable[[], tuple[float | None, float]]
@@ -139,7 +145,7 @@ def _make_model(arrays: Mapping[str, np.ndarray], policy: str) -> TextVideoModel
     model.build()
     model.set_weights(imported.get_weights())
     # As the trainer does on CPUs, where XLA is slower.
-    optimizer = keras.optimizers.Adam(_LEARNING_RATE, epsilon=_EPSILON)
+    optimizer = Adam(_LEARNING_RATE, epsilon=_EPSILON)
     model.compile(optimizer, jit_compile=False)
     return model
 
@@ -194,62 +200,72 @@ def _our_gradients(
     return gradients
 
 
-def _units(model: TextVideoModel) -> list[ConvUnit]:
+def _layers(model: TextVideoModel, kind: type) -> list[keras.layers.Layer]:
     layers = model.video_tower._flatten_layers(include_self=False)
-    return [layer for layer in layers if isinstance(layer, ConvUnit)]
+    return [layer for layer in layers if isinstance(layer, kind)]
 
 
-def _compare_units(
+def _compare_layers(
     models: Mapping[str, TextVideoModel],
     batch: Mapping[str, np.ndarray],
     upstream: Mapping[str, np.ndarray],
 ) -> dict[str, Any]:
-    """Compares the gradients of each unit in bfloat16 with those in float32."""
-    exact = models[_FLOAT32]
-    stored = exact.get_weights()
+    """Compares the gradients of each layer in bfloat16 with those in float32."""
+    stored = models[_FLOAT32].get_weights()
+    kinds = {"convolutions": Convolution, "normalisations": BatchNormalization}
+    layers = [layer for kind in kinds.values() for layer in _layers(models[_FLOAT32], kind)]
     seen = {}
 
-    def record(unit: ConvUnit) -> None:
-        call = unit.call
+    def record(layer: keras.layers.Layer) -> None:
+        call = layer.call
 
-        def recording(video: Any, training: bool | None = None) -> Any:
-            seen[unit] = (video, call(video, training=training))
-            return seen[unit][1]
+        def recording(video: Any, **options: Any) -> Any:
+            seen[layer] = (video, call(video, **options))
+            return seen[layer][1]
 
-        unit.call = recording
+        layer.call = recording
 
-    units = _units(exact)
-    for unit in units:
-        record(unit)
+    for layer in layers:
+        record(layer)
     with tf.GradientTape() as tape:
-        embeddings = exact(_tensors(batch), training=True)
-    outputs = tape.gradient(embeddings, [seen[unit][1] for unit in units], _tensors(upstream))
-    for unit in units:
-        del unit.call
-    errors = {}
-    for unit, rounded, gradient in zip(units, _units(models[_BFLOAT16]), outputs, strict=True):
-        pair = [_unit_gradients(side, seen[unit][0], gradient) for side in (rounded, unit)]
-        names = ("input", *(weight.name for weight in unit.trainable_weights))
-        for name, ours, theirs in zip(names, *pair, strict=True):
-            errors[f"{unit.path}/{name}"] = _relative_error(ours, theirs)
+        embeddings = models[_FLOAT32](_tensors(batch), training=True)
+    outputs = [seen[layer][1] for layer in layers]
+    gradients = tape.gradient(embeddings, outputs, _tensors(upstream))
+    upstreams = dict(zip(layers, gradients, strict=True))
+    for layer in layers:
+        del layer.call
+    figures = {}
+    for name, kind in kinds.items():
+        errors = {}
+        pairs = zip(*(_layers(models[side], kind) for side in (_BFLOAT16, _FLOAT32)), strict=True)
+        for rounded, exact in pairs:
+            video, upstream = seen[exact][0], upstreams[exact]
+            found, expected = (_layer_gradients(x, video, upstream) for x in (rounded, exact))
+            for key, gradient in expected.items():
+                errors[f"{exact.path} {key}"] = _relative_error(found[key], gradient)
+        worst = max(errors, key=errors.get)
+        figures[name] = {
+            "median_error": float(f"{statistics.median(errors.values()):.2g}"),
+            "largest_error": float(f"{errors[worst]:.2g}"),
+            "gradient_with_the_largest_error": worst.split("/", 2)[-1],
+        }
     for model in models.values():
         model.set_weights(stored)
-    worst = max(errors, key=errors.get)
-    return {
-        "median_error": float(f"{statistics.median(errors.values()):.2g}"),
-        "largest_error": float(f"{errors[worst]:.2g}"),
-        "gradient_with_the_largest_error": worst,
-    }
+    return figures
 
 
-def _unit_gradients(unit: ConvUnit, video: tf.Tensor, upstream: tf.Tensor) -> list[np.ndarray]:
-    video = tf.cast(video, unit.compute_dtype)
+def _layer_gradients(
+    layer: keras.layers.Layer, video: tf.Tensor, upstream: tf.Tensor
+) -> dict[str, np.ndarray]:
+    """Returns the gradients of a layer's input and weights."""
+    options = {"training": True} if isinstance(layer, BatchNormalization) else {}
+    video = tf.cast(video, layer.compute_dtype)
     with tf.GradientTape() as tape:
         tape.watch(video)
-        outputs = tf.cast(unit(video, training=True), "float32")
-    weights = [weight.value for weight in unit.trainable_weights]
-    gradients = tape.gradient(outputs, [video, *weights], upstream)
-    return [tf.cast(gradient, "float32").numpy() for gradient in gradients]
+        outputs = tf.cast(layer(video, **options), "float32")
+    sources = {"input": video, **{w.name: w.value for w in layer.trainable_weights}}
+    gradients = tape.gradient(outputs, sources, upstream)
+    return {name: tf.cast(gradient, "float32").numpy() for name, gradient in gradients.items()}
 
 
 def _in_our_layout(gradient: np.ndarray) -> np.ndarray:
@@ -310,13 +326,14 @@ def _compare_gradients(
             for side, gradients in sides.items()
             if side != _PLAIN
         }
-    figures["units_in_bfloat16_by_batch_statistics"] = _compare_units(models, batch, upstream)
+    layers = figures["bfloat16_layer_by_layer"] = _compare_layers(models, batch, upstream)
     print(json.dumps(figures, indent=2), flush=True)
     stored = figures["stored_statistics"]
     if not (
-        stored[_FLOAT32].get("relative_error", np.inf) < _FLOAT32_TOLERANCE
+        stored[_FLOAT32].get("largest_error_of_a_weight", np.inf) < _FLOAT32_TOLERANCE
         and stored[_BFLOAT16].get("relative_error", np.inf) < _BFLOAT16_TOLERANCE
-        and figures["units_in_bfloat16_by_batch_statistics"]["largest_error"] < _UNIT_TOLERANCE
+        and layers["convolutions"]["largest_error"] < _CONVOLUTION_TOLERANCE
+        and layers["normalisations"]["largest_error"] < _NORMALIZATION_TOLERANCE
     ):
         sys.exit("the gradients differ: this is not the same maths")
     return figures
@@ -399,7 +416,6 @@ def main() -> None:
         "learning_rate": _LEARNING_RATE,
         "epsilon": _EPSILON,
         "num_words": _VOCABULARY,
-        "settling_batch": f"{_SMALL}.npz",
     }
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)

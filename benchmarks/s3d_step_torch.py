@@ -1,8 +1,7 @@
 """MIL-NCE's training step in plain PyTorch: the rival of `benchmarks/s3d_step.py`.
 
-Runs as a process of that benchmark, in an environment with PyTorch. It makes the weights, lets the
-stored statistics settle, writes both down, then does what each line of its input asks for and
-answers with a line of JSON.
+Runs as a process of that benchmark, in an environment with PyTorch. It makes the weights,
+writes them down, then does what each line of its input asks for and answers with a line of JSON.
 """
 
 import contextlib
@@ -41,18 +40,6 @@ def _loss(video: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
     reverse = scores.transpose(0, 1)[others].view(clips, -1)
     both = torch.cat([scores.reshape(clips, -1), reverse], dim=1)
     return (both.logsumexp(1) - own.logsumexp(1)).mean()
-
-
-def _settle(model: S3D, video: torch.Tensor) -> None:
-    """Stores the statistics of some clips."""
-    norms = [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm3d)]
-    momentum = norms[0].momentum
-    for norm in norms:
-        norm.momentum = 1.0
-    with torch.no_grad():
-        model.train()(video.float() / 255.0)
-    for norm in norms:
-        norm.momentum = momentum
 
 
 class _Side:
@@ -126,11 +113,8 @@ def main() -> None:
     torch.set_num_threads(settings["cores"])
     sizes = settings["learning_rate"], settings["epsilon"]
     model = _make_model(settings["num_words"])
-    first = _Side(model, _PLAIN, *sizes)
-    batch = first.batch(folder / settings["settling_batch"])
-    _settle(first.model, batch[0])
-    np.savez(folder / "weights.npz", **first.model.state_dict())
-    sides = {name: _Side(first.model, name, *sizes) for name in (_PLAIN, _TUNED)}
+    np.savez(folder / "weights.npz", **model.state_dict())
+    sides = {name: _Side(model, name, *sizes) for name in (_PLAIN, _TUNED)}
     print(json.dumps({"torch": torch.__version__}), flush=True)
     for line in sys.stdin:
         request = json.loads(line)

@@ -63,7 +63,8 @@ class SelfGating(layers.Layer):
         if keras.backend.standardize_dtype(video.dtype) == "bfloat16":
             # Keras's mean would write the video as float32 first; a sum adds in float32 anyway.
             _, *size, _ = ops.shape(video)
-            means = ops.sum(video, axis=(1, 2, 3)) / ops.cast(math.prod(size), video.dtype)
+            total = ops.cast(ops.sum(video, axis=(1, 2, 3)), "float32")
+            means = total / ops.cast(math.prod(size), "float32")
         else:
             means = ops.mean(video, axis=(1, 2, 3))
         gates = self.dense(means)
