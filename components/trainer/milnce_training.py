@@ -198,7 +198,16 @@ def train(
                 max_words=max_words,
                 config=dataclasses.asdict(start.config),
             )
+        if config.strategy == "multi_worker":
+            # A worker that has ended looks like a failed one to those that have not.
+            strategy.run(_meet)
     return model
+
+
+@tf.function
+def _meet() -> tf.Tensor:
+    """Waits until all replicas have come here."""
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, 1.0)
 
 
 def _check_holds_a_batch(train_files: Sequence[str], config: TrainingConfig) -> None:
