@@ -5,6 +5,11 @@ own part of the batch; the embeddings of all of them are gathered, so that the n
 come from the whole batch. The loss of a replica is that of its own clips. Its gradient with respect
 to the embeddings of the others goes back to them through the gather, and the optimiser sums the
 gradients of the weights: the step is that of one device with the whole batch.
+
+A model is made before the strategy's scope is entered; in the scope it is built and compiled, its
+optimiser is built, and `fit` is called with what `distribute` returns. Keras's `fit` would have a
+model that was made in the scope average a batch over the workers, which fails for dictionaries, and
+an optimiser cannot make its variables on a replica. `jit_compile` has to be False.
 """
 
 import json
@@ -155,8 +160,8 @@ def distribute(strategy: tf.distribute.Strategy, batch_size: int, make_dataset: 
         device does.
 
     Returns:
-      With one device the dataset itself; else a distributed dataset, which only a model in the
-      strategy's scope takes.
+      With one device the dataset itself; else a distributed dataset, which `fit` takes in the
+      strategy's scope.
 
     Raises:
       ValueError: the replicas cannot share the batch evenly.
