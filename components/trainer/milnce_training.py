@@ -13,6 +13,7 @@ import tensorflow as tf
 from components.trainer import run, starting_point
 from components.trainer.config import ModelConfig, TrainingConfig
 from models import (
+    adam,
     export,
     input_pipeline,
     milnce,
@@ -68,7 +69,7 @@ def build_model(
         if config.synchronized_batch_norm:
             replicas.synchronize_batch_norm(model)
         model.compile(
-            optimizer=keras.optimizers.Adam(
+            optimizer=adam.Adam(
                 training.WarmUpStepDecay(
                     config.learning_rate,
                     config.warmup_steps,

@@ -43,13 +43,13 @@ def data(tmp_path_factory, howto100m) -> pathlib.Path:
 @pytest.fixture(scope="module")
 def hub_model(tmp_path_factory) -> pathlib.Path:
     """A pushed S3D that never learnt anything: its mixed_5c is as good as any to test a road."""
-    from components.trainer import milnce
+    from components.trainer import milnce_training
     from models import export
 
     folder = tmp_path_factory.mktemp("hub") / "mil-nce-s3d" / "1"
     config = ModelConfig(width=0.125, text_hidden_size=8, embedding_size=8)
     training = TrainingConfig(num_frames=8, image_size=64, num_candidates=1)
-    model = milnce.build_model(config, training, np.zeros([2, 4], np.float32))
+    model = milnce_training.build_model(config, training, np.zeros([2, 4], np.float32))
     export.export_text_video_model(model, folder, ["cut"], max_words=16, config={})
     return folder.parent
 
