@@ -67,7 +67,7 @@ studies: demo-fine-tuning ## The HowTo100M paper's studies on the sample; writes
 
 .PHONY: ablations
 ablations: setup ## The MIL-NCE paper's table 2 on the sample; writes benchmarks/ablations/.
-	$(RUN)/howto100m ablate all --output runs/ablations --seeds 3
+	$(RUN)/howto100m ablate all --output runs/ablations --seeds 3 --jobs 2
 	mkdir -p benchmarks/ablations
 	cp runs/ablations/table_2*.md runs/ablations/table_2*.json runs/ablations/table_2*.png \
 	  benchmarks/ablations/

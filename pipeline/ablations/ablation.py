@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from components.retrieval_evaluator import evaluation
 from components.retrieval_evaluator.frame_clips import FrameClips
+from pipeline.ablations import parallel
 from pipeline.ablations.data import ClipSet
 from pipeline.ablations.tables import Cell, Table
 from pipeline.ablations.trials import Measurement, Trials
@@ -30,7 +31,7 @@ class Ablation:
           preset: the settings of everything that a table does not vary.
           trials: trains and scores.
           num_seeds: trainings of each cell, S, with the seeds 1 to S.
-          say: gets a line before each training.
+          say: gets a line before each training, or after each where there are several at once.
 
         Raises:
           ValueError: there are no seeds, or a cell's settings do not go with the preset's.
@@ -47,17 +48,21 @@ class Ablation:
             trial: kept for trial in self._plan if (kept := trials.find(trial)) is not None
         }
 
-    def run(self, data: ClipSet, command: str) -> Iterator[Study]:
+    def run(self, data: ClipSet, command: str, jobs: int = 1) -> Iterator[Study]:
         """Trains what is missing; yields each table as soon as it is complete.
 
         Args:
           data: the clips, for the protocol's words.
           command: what trains one cell alone, but for the cell's own settings.
+          jobs: trainings at once. With more than one, all tables are trained before the first
+            is yielded.
 
         Raises:
           ValueError: there is too little to train or to score on.
           FloatingPointError: the loss of a training became NaN or infinite.
         """
+        if jobs > 1:
+            self._measure_at_once(jobs)
         for table in self._tables:
             rows = {cell.label: self._row(table, cell) for cell in table.cells}
             trials = [self._measured[trial] for trial in self._distinct(table.cells)]
@@ -100,12 +105,24 @@ class Ablation:
             number = self._plan.index(trial) + 1
             line = f"cell {number} of {len(self._plan)}: {what}, seed {trial.training.seed}"
             if self._measured:
-                known = [measured.seconds for measured in self._measured.values()]
-                left = (len(self._plan) - len(known)) * sum(known) / len(known)
-                line += f", about {left / 60:.0f} min left"
+                line += f", about {self._minutes_left():.0f} min left"
             self._say(line)
             self._measured[trial] = self._trials.measure(trial)
         return self._measured[trial]
+
+    def _measure_at_once(self, jobs: int) -> None:
+        missing = [trial for trial in self._plan if trial not in self._measured]
+        for trial, measured in parallel.measure(self._trials, missing, jobs):
+            self._measured[trial] = measured
+            self._say(
+                f"{len(self._measured)} of {len(self._plan)} trainings done, about "
+                f"{self._minutes_left() / jobs:.0f} min left"
+            )
+
+    def _minutes_left(self) -> float:
+        """Returns how long the rest takes, one after the other."""
+        known = [measured.seconds for measured in self._measured.values()]
+        return (len(self._plan) - len(known)) * sum(known) / len(known) / 60
 
     def _seeded(self, cell: Cell) -> list[Preset]:
         """Returns what a cell trains.
@@ -138,8 +155,9 @@ class Ablation:
             f"{training.image_size} x {training.image_size} pixels, at a learning rate of "
             f"{training.learning_rate:g}; {seeds}.",
             f"Trained on {num_train:,} clips, scored on {num_test:,} {data.name}. "
-            f"{evaluation.protocol_in_words(scored)} The time is that of the table's {num_trials} "
-            f"trainings with their scoring, those that it shares with other tables among them.",
+            f"{evaluation.protocol_in_words(scored)} The time is the sum over the table's "
+            f"{num_trials} trainings with their scoring, those that it shares with other tables "
+            f"among them.",
             f"The paper's R@10 on YouCook2 and MSR-VTT, after 500,000 steps on HowTo100M: "
             f"{table.published}.",
         ]

@@ -55,6 +55,13 @@ _MILNCE_PRESETS = [name for name, preset in configs.PRESETS.items() if preset.ki
 @click.option(
     "--workers", type=int, default=0, help="Processes that decode videos; 0 means every core."
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Trainings at once. On CPUs one for each core is fastest.",
+)
 def ablate(
     table: str,
     output: str,
@@ -66,6 +73,7 @@ def ablate(
     preset: str,
     overrides: tuple[str, ...],
     workers: int,
+    jobs: int,
 ) -> None:
     """Rerun a part of the MIL-NCE paper's table 2, or all six.
 
@@ -101,14 +109,14 @@ def ablate(
             workers or os.cpu_count() or 1,
         )
         planned = ablation.Ablation(
-            tables, settings, trials.Trials(folder / "trials", clips), seeds, click.echo
+            tables, settings, trials.Trials(folder / "trials", clips, jobs), seeds, click.echo
         )
         changed = "".join(f" --set {shlex.quote(override)}" for override in overrides)
         command = (
             f"howto100m run --preset {preset} --output runs/cell {found.options()}{changed} "
             f"--set training.seed=1"
         )
-        for study in planned.run(clips, command):
+        for study in planned.run(clips, command, jobs):
             study.write(folder)
             for comparison in study.comparisons:
                 click.echo(comparison.in_words())

@@ -25,7 +25,7 @@ class Measurement:
     Attributes:
       metrics: text-to-video.
       seconds: of training and scoring; of an interrupted training the last part.
-      cores: of the machine that it took so long on.
+      cores: on which it took so long.
     """
 
     metrics: Mapping[str, float]
@@ -34,16 +34,22 @@ class Measurement:
 
 
 class Trials:
-    """Trains and scores models in a folder of its own, which keeps nothing but the scores."""
+    """Trains and scores models in a folder of its own, which keeps nothing but the scores.
 
-    def __init__(self, folder: pathlib.Path, data: ClipSet):
+    Attributes:
+      cores: of the machine, for one training.
+    """
+
+    def __init__(self, folder: pathlib.Path, data: ClipSet, jobs: int = 1):
         """Prepares the folder.
 
         Args:
           folder: keeps the scores by all that decides them, and the checkpoints of a training
             until it is scored.
           data: what to train and to score on.
+          jobs: how many trainings share the machine.
         """
+        self.cores = max(1, (os.cpu_count() or 1) // jobs)
         self._folder = folder
         self._data = data
         self._scores = scores.KeptScores(folder / "scores")
@@ -103,5 +109,5 @@ class Trials:
         return {
             "metrics": metrics,
             "seconds": round(time.monotonic() - started, 1),
-            "cores": os.cpu_count() or 1,
+            "cores": self.cores,
         }

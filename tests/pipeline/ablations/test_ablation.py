@@ -106,7 +106,7 @@ def test_table_says_how_it_was_made_and_how_to_train_a_cell(clips, tmp_path):
     text = (tmp_path / "table_2b.md").read_text()
     assert "A batch of 48 clips has 94 negatives for each" in text
     assert "Trained on 3 clips, scored on 3 annotated test clips." in text
-    assert "the table's 8 trainings" in text
+    assert "sum over the table's 8 trainings" in text
     assert "; 480 s on 2 cores." in text
     assert (
         "| NCE, 1 candidate | 8 | 7.9 ± 0.2 % | 15.8 ± 0.4 % | 31.5 ± 0.7 % | 5.0 ± 0.0 | "

@@ -1,0 +1,57 @@
+"""Several trainings at once, each in a process and on cores of its own.
+
+The operations of a small tower are too short to keep several cores busy; trainings side by side
+are not.
+"""
+
+import concurrent.futures
+import contextlib
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+
+from pipeline.ablations.trials import Measurement, Trials
+from pipeline.configs import Preset
+
+
+def measure(
+    trials: Trials, presets: Sequence[Preset], jobs: int
+) -> Iterator[tuple[Preset, Measurement]]:
+    """Measures settings in processes, and yields each as soon as it is done.
+
+    Args:
+      trials: trains and scores; a copy of it goes to each process.
+      presets: the settings, the seed among them.
+      jobs: processes.
+
+    Raises:
+      ValueError: there is too little to train or to score on.
+      FloatingPointError: the loss of a training became NaN or infinite.
+    """
+    context = multiprocessing.get_context("spawn")
+    with (
+        _threads_of_children(trials.cores),
+        concurrent.futures.ProcessPoolExecutor(jobs, mp_context=context) as pool,
+    ):
+        waiting = {pool.submit(trials.measure, preset): preset for preset in presets}
+        try:
+            for done in concurrent.futures.as_completed(waiting):
+                yield waiting[done], done.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _threads_of_children(cores: int) -> Iterator[None]:
+    """Limits the threads of the processes that are started; TensorFlow asks when it starts."""
+    names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, str(cores)))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
