@@ -150,7 +150,8 @@ def served(exported, tmp_path_factory):
 
 def test_video_signature_gives_the_outputs_of_the_model(model, served):
     expected = model.video_tower(clips(), training=False)
-    assert np.ptp(expected["video_embedding"], axis=0).max() > 0.005
+    # The clips differ by far more than the tolerance.
+    assert np.ptp(expected["video_embedding"], axis=0).max() > 1e-3
     np.testing.assert_allclose(served["video"], expected["video_embedding"], atol=1e-5)
     np.testing.assert_allclose(served["mixed_5c"], expected["mixed_5c"], atol=1e-5)
     np.testing.assert_array_equal(served["default"], served["video"])
