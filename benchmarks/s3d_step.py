@@ -58,9 +58,10 @@ _FLOAT32 = "tensorflow float32"
 _BFLOAT16 = "tensorflow mixed_bfloat16"
 _PLAIN = "pytorch float32"
 _TUNED = "pytorch channels_last_3d bfloat16"
-# Clips, frames and pixels.
-_SIZES = {"2x32x200x200": (2, 32, 200), "4x16x112x112": (4, 16, 112)}
+# Clips, frames and pixels. The first is measured first, with the weights that all sides share at the
+# start: only there do the losses of the first step compare.
 _SMALL = "4x16x112x112"
+_SIZES = {_SMALL: (4, 16, 112), "2x32x200x200": (2, 32, 200)}
 _CANDIDATES = 5
 _NUM_WORDS = 20
 _VOCABULARY = 1000
@@ -70,8 +71,11 @@ _LEARNING_RATE = 1e-5
 _EPSILON = 1e-12
 _COMPARED_STEPS = 3
 _GIGABYTE = 2**30
-# By how much of its norm the gradient may differ of a weight; in bfloat16, of all weights.
-_FLOAT32_TOLERANCE = 0.01
+# By how much of its norm the gradient may differ of all weights together, and in float32 of each
+# weight: rounding decides the branch of a few ReLUs and maxima, which tells on the first layers,
+# whose gradient is small.
+_FLOAT32_TOLERANCE = 1e-5
+_WEIGHT_TOLERANCE = 0.05
 _BFLOAT16_TOLERANCE = 0.05
 _CONVOLUTION_TOLERANCE = 0.02
 _NORMALIZATION_TOLERANCE = 0.2
@@ -330,7 +334,8 @@ def _compare_gradients(
     print(json.dumps(figures, indent=2), flush=True)
     stored = figures["stored_statistics"]
     if not (
-        stored[_FLOAT32].get("largest_error_of_a_weight", np.inf) < _FLOAT32_TOLERANCE
+        stored[_FLOAT32].get("relative_error", np.inf) < _FLOAT32_TOLERANCE
+        and stored[_FLOAT32].get("largest_error_of_a_weight", np.inf) < _WEIGHT_TOLERANCE
         and stored[_BFLOAT16].get("relative_error", np.inf) < _BFLOAT16_TOLERANCE
         and layers["convolutions"]["largest_error"] < _CONVOLUTION_TOLERANCE
         and layers["normalisations"]["largest_error"] < _NORMALIZATION_TOLERANCE
@@ -381,9 +386,7 @@ def _check_losses(size: str, losses: Mapping[str, Sequence[float]]) -> None:
     """Ends the program if the losses of our first steps are not those of the same maths."""
     theirs = losses[_PLAIN][0]
     ours = np.array([losses[side] for side in (_FLOAT32, _BFLOAT16)], np.float64)
-    # The rival pads the 25 rows that 200 pixels leave in the third stage otherwise than TensorFlow,
-    # so that only the other size gives the same loss.
-    close = np.isclose(ours[:, 0], theirs, rtol=[1e-3, 0.2]) if size == _SMALL else True
+    close = np.isclose(ours[:, 0], theirs, rtol=np.array([1e-3, 0.2])) if size == _SMALL else True
     if not (np.isfinite(ours).all() and np.all(close)):
         sys.exit("the losses differ: this is not the same maths")
 

@@ -142,7 +142,10 @@ class TextTower(keras.Model):
         """
         words = self.embedding(word_ids)
         if self.text_model == MAX_POOL:
-            return ops.max(self.hidden(words), axis=1)
+            # As one matrix: of a batch of matrices, the weight's gradient is written for each.
+            batch, length, size = ops.shape(words)
+            hidden = self.hidden(ops.reshape(words, (batch * length, size)))
+            return ops.max(ops.reshape(hidden, (batch, length, self.hidden_size)), axis=1)
         return self.hidden(words, mask=ops.not_equal(word_ids, 0))
 
     def call(self, word_ids: Any) -> Any:
