@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from models.inception import InceptionTower
@@ -60,15 +61,17 @@ class SelfGating(layers.Layer):
 
     def call(self, video: Any, training: bool | None = None) -> Any:
         """Maps [B, T, H, W, C] to the same shape; training makes no difference."""
-        if keras.backend.standardize_dtype(video.dtype) == "bfloat16":
-            # Keras's mean would write the video as float32 first; a sum adds in float32 anyway.
-            _, *size, _ = ops.shape(video)
-            total = ops.cast(ops.sum(video, axis=(1, 2, 3)), "float32")
-            means = total / ops.cast(math.prod(size), "float32")
-        else:
-            means = ops.mean(video, axis=(1, 2, 3))
-        gates = self.dense(means)
-        return video * gates[:, None, None, None, :]
+        return video * self.dense(_means(video))[:, None, None, None, :]
+
+
+def _means(video: Any) -> Any:
+    """Returns each channel's mean over time and space, [B, C], of [B, T, H, W, C]."""
+    if keras.backend.standardize_dtype(video.dtype) != "bfloat16":
+        return ops.mean(video, axis=(1, 2, 3))
+    # Keras's mean would write the video as float32 first; a sum adds in float32 anyway.
+    _, *size, _ = ops.shape(video)
+    total = ops.cast(ops.sum(video, axis=(1, 2, 3)), "float32")
+    return total / ops.cast(math.prod(size), "float32")
 
 
 class InceptionBlock(layers.Layer):
@@ -125,8 +128,11 @@ class InceptionBlock(layers.Layer):
             self.b2_b(self.b2_a(video, training=training), training=training),
             self.b3(pooled, training=training),
         )
-        gated = [gate(branch) for gate, branch in zip(self.gates, branches, strict=True)]
-        return ops.concatenate(gated, axis=-1)
+        # Gated as one: of few large operations less is lost between them than of many small ones.
+        joined = ops.concatenate(branches, axis=-1)
+        means = ops.split(_means(joined), np.cumsum(self.branch_channels)[:-1].tolist(), axis=-1)
+        gates = [gate.dense(mean) for gate, mean in zip(self.gates, means, strict=True)]
+        return joined * ops.concatenate(gates, axis=-1)[:, None, None, None, :]
 
 
 @keras.saving.register_keras_serializable(package="howto100m")

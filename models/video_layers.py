@@ -131,7 +131,6 @@ def _convolve_in_time(columns: Any, kernel: Any) -> tuple[Any, Any]:
 
     def gradient(*upstreams: Any, upstream: Any = None) -> tuple[Any, Any]:
         upstream = upstreams[0] if upstream is None else upstream
-        reversed_kernel = ops.transpose(ops.flip(kernel, axis=0), (0, 1, 3, 2))
         taps, _, channels, filters = kernel.shape
         products = []
         for shift in range(-(taps // 2), taps // 2 + 1):
@@ -142,7 +141,7 @@ def _convolve_in_time(columns: Any, kernel: Any) -> tuple[Any, Any]:
             after = ops.reshape(after, (-1, filters))
             products.append(ops.matmul(ops.transpose(before), after))
         return (
-            ops.conv(upstream, reversed_kernel, strides=1, padding="same"),
+            ops.conv_transpose(upstream, kernel, strides=1, padding="same"),
             ops.stack(products)[:, None],
         )
 
