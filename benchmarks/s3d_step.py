@@ -58,8 +58,8 @@ _FLOAT32 = "tensorflow float32"
 _BFLOAT16 = "tensorflow mixed_bfloat16"
 _PLAIN = "pytorch float32"
 _TUNED = "pytorch channels_last_3d bfloat16"
-# Clips, frames and pixels. The first is measured first, with the weights that all sides share at the
-# start: only there do the losses of the first step compare.
+# Clips, frames and pixels. The first is measured first, with the weights that all sides share at
+# the start: only there do the losses of the first step compare.
 _SMALL = "4x16x112x112"
 _SIZES = {_SMALL: (4, 16, 112), "2x32x200x200": (2, 32, 200)}
 _CANDIDATES = 5

@@ -137,6 +137,25 @@ def test_bfloat16_gradients_of_a_convolution(kernel_size, frames):
         assert relative_error(rounded, exact) < 0.01
 
 
+@pytest.mark.parametrize("frames", [1, 2, 5])
+@pytest.mark.parametrize("taps", [1, 3, 5])
+def test_gradients_of_a_temporal_convolution_equal_those_of_a_3d_one(taps, frames):
+    rng = np.random.default_rng(0)
+    video = tf.constant(rng.standard_normal((2, frames, 3, 2, 4)), tf.float32)
+    upstream = tf.constant(rng.standard_normal((2, frames, 3, 2, 5)), tf.float32)
+    layer = video_layers.Convolution(5, (taps, 1, 1))
+    layer.build(video.shape)
+    kernel = layer.kernel.value
+    gradients = []
+    for convolve in (layer, lambda v: tf.nn.conv3d(v, kernel, [1] * 5, "SAME")):
+        with tf.GradientTape() as tape:
+            tape.watch(video)
+            outputs = convolve(video)
+        gradients.append(tape.gradient(outputs, [video, kernel], upstream))
+    for found, expected in zip(*gradients, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
 def relative_error(value, expected) -> float:
     value, expected = np.asarray(value, np.float64), np.asarray(expected, np.float64)
     return float(np.linalg.norm(value - expected) / np.linalg.norm(expected))
