@@ -129,17 +129,15 @@ def _convolve_in_time(columns: Any, kernel: Any) -> tuple[Any, Any]:
       [B, T, H*W, out]; Keras takes the function of the gradients besides.
     """
 
-    def gradient(*upstreams: Any, upstream: Any = None) -> tuple[Any, Any]:
-        upstream = upstreams[0] if upstream is None else upstream
+    def gradient(upstream: Any) -> tuple[Any, Any]:
         taps, _, channels, filters = kernel.shape
         products = []
         for shift in range(-(taps // 2), taps // 2 + 1):
-            before, after = columns[:, max(shift, 0) :], upstream[:, max(-shift, 0) :]
-            before = before[:, : min(shift, 0) or None]
-            after = after[:, : min(-shift, 0) or None]
-            before = ops.reshape(before, (-1, channels))
-            after = ops.reshape(after, (-1, filters))
-            products.append(ops.matmul(ops.transpose(before), after))
+            # The tap that took frame t + shift into frame t.
+            taken = columns[:, max(shift, 0) : min(shift, 0) or None]
+            into = upstream[:, max(-shift, 0) : min(-shift, 0) or None]
+            taken, into = ops.reshape(taken, (-1, channels)), ops.reshape(into, (-1, filters))
+            products.append(ops.matmul(ops.transpose(taken), into))
         return (
             ops.conv_transpose(upstream, kernel, strides=1, padding="same"),
             ops.stack(products)[:, None],
