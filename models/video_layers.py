@@ -109,21 +109,21 @@ def _columns(video: Any) -> Any:
     return ops.reshape(video, (batch, time, height * width, channels))
 
 
-def _around(taps: int) -> tuple[int, int]:
-    """Returns the zeros before and after an axis that leave its size as it is, if `taps` is odd."""
-    return taps // 2, taps // 2
+def _same_padding(taps: int) -> tuple[int, int]:
+    """Returns the zeros before and after an axis of TensorFlow's SAME at stride 1."""
+    return (taps - 1) // 2, taps // 2
 
 
 @ops.custom_gradient
 def _convolve_in_time(columns: Any, kernel: Any) -> tuple[Any, Any]:
-    """Convolves along time, with zeros around, so that the number of frames stays.
+    """Convolves along time with SAME padding, so that the number of frames stays.
 
     TensorFlow's gradient of such a kernel takes up to five times as long as the convolution, as the
     columns of a whole frame are one long row of an image; as matrix products it takes as long.
 
     Args:
       columns: [B, T, H*W, C].
-      kernel: [kt, 1, C, out], kt odd.
+      kernel: [kt, 1, C, out].
 
     Returns:
       [B, T, H*W, out]; Keras takes the function of the gradients besides.
@@ -132,7 +132,7 @@ def _convolve_in_time(columns: Any, kernel: Any) -> tuple[Any, Any]:
     def gradient(upstream: Any) -> tuple[Any, Any]:
         taps, _, channels, filters = kernel.shape
         products = []
-        for shift in range(-(taps // 2), taps // 2 + 1):
+        for shift in range(-((taps - 1) // 2), taps // 2 + 1):
             # The tap that took frame t + shift into frame t.
             taken = columns[:, max(shift, 0) : min(shift, 0) or None]
             into = upstream[:, max(-shift, 0) : min(-shift, 0) or None]
@@ -181,7 +181,7 @@ class Convolution(layers.Layer):
         self.filters = filters
         self.kernel_size = kernel_size
         self.strides = strides
-        self.padding = padding or tuple(((k - 1) // 2, k // 2) for k in kernel_size)
+        self.padding = padding or tuple(map(_same_padding, kernel_size))
         self.kernel_initializer = own_copy(kernel_initializer)
         # Whether the kernel covers one position in space, and there every one; the same for time.
         self._is_temporal = all(self._is_pointwise_along(axis) for axis in (1, 2))
@@ -222,7 +222,7 @@ class Convolution(layers.Layer):
             batch, _, height, width, _ = ops.shape(video)
             kernel = ops.reshape(kernel, (kernel.shape[0], 1, *kernel.shape[3:]))
             columns = _columns(video)
-            if self.strides[0] == 1 and self.padding[0] == _around(kernel.shape[0]):
+            if self.strides[0] == 1 and self.padding[0] == _same_padding(kernel.shape[0]):
                 columns = _convolve_in_time(columns, kernel)
             else:
                 columns = self._convolve(columns, kernel, axes=(0, 1))
@@ -256,7 +256,7 @@ class Convolution(layers.Layer):
         """Runs a 2-D convolution with the padding and strides of two of the axes (T, H, W)."""
         strides = tuple(self.strides[axis] for axis in axes)
         padding = [self.padding[axis] for axis in axes]
-        same = [((k - 1) // 2, k // 2) for k in kernel.shape[:2]]
+        same = list(map(_same_padding, kernel.shape[:2]))
         if strides == (1, 1) and padding == same:
             return ops.conv(images, kernel, strides=1, padding="same")
         images = ops.pad(images, [(0, 0), *padding, (0, 0)])
