@@ -6,10 +6,10 @@ are not.
 
 import concurrent.futures
 import contextlib
-import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
 
+from pipeline.ablations.processes import in_own_process
 from pipeline.ablations.trials import Measurement, Trials
 from pipeline.configs import Preset
 
@@ -22,23 +22,23 @@ def measure(
     Args:
       trials: trains and scores; a copy of it goes to each process.
       presets: the settings, the seed among them.
-      jobs: processes.
+      jobs: processes at once.
 
     Raises:
       ValueError: there is too little to train or to score on.
       FloatingPointError: the loss of a training became NaN or infinite.
+      BrokenProcessPool: a process was killed.
     """
-    context = multiprocessing.get_context("spawn")
     with (
         _threads_of_children(trials.cores),
-        concurrent.futures.ProcessPoolExecutor(jobs, mp_context=context) as pool,
+        concurrent.futures.ThreadPoolExecutor(jobs) as threads,
     ):
-        waiting = {pool.submit(trials.measure, preset): preset for preset in presets}
+        waiting = {threads.submit(in_own_process, trials.measure, one): one for one in presets}
         try:
             for done in concurrent.futures.as_completed(waiting):
                 yield waiting[done], done.result()
         finally:
-            pool.shutdown(cancel_futures=True)
+            threads.shutdown(cancel_futures=True)
 
 
 @contextlib.contextmanager
