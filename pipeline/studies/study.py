@@ -126,7 +126,9 @@ class Study:
         """Returns the table and the directions."""
         lines = [f"# {self.title} ({self.paper})", "", self.protocol, "", *self._table(), ""]
         lines += [*(f"- {comparison.in_words()}" for comparison in self.comparisons), ""]
-        cores = f" on {self.cores} cores" if self.cores else ""
+        cores = ""
+        if self.cores:
+            cores = f" on {self.cores} core{'s' if self.cores > 1 else ''}"
         lines.append(
             f"Text-to-video, mean ± standard deviation over {self._seeds_in_words()}; "
             f"{self.seconds:.0f} s{cores}."
