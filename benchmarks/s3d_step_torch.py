@@ -23,7 +23,8 @@ _TUNED = "channels_last_3d bfloat16"
 
 def _make_model(num_words: int) -> S3D:
     torch.manual_seed(1)
-    model = S3D(num_words)
+    # TensorFlow's poolings, as ours: 200 pixels leave an odd number of rows to one of them.
+    model = S3D(num_words, is_pooling_centred=True)
     for layer in model.modules():
         if isinstance(layer, nn.Conv3d):
             # As Keras's Glorot; PyTorch's own default is smaller than its ReLUs call for.

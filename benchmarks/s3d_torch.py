@@ -95,7 +95,9 @@ class SelfGating(nn.Module):
         return video * gates[:, :, None, None, None]
 
 
-def max_pool(video: torch.Tensor, window: _Size, stride: _Size) -> torch.Tensor:
+def max_pool(
+    video: torch.Tensor, window: _Size, stride: _Size, is_centred: bool = False
+) -> torch.Tensor:
     """Max pooling as in the reference: window minus stride positions more, at the end of each axis.
 
     Values must not be negative: the reference pads with zeros. Windows that reach over the end
@@ -105,6 +107,8 @@ def max_pool(video: torch.Tensor, window: _Size, stride: _Size) -> torch.Tensor:
       video: [B, C, T, H, W].
       window: size of the window in (T, H, W).
       stride: its step.
+      is_centred: whether an odd axis gets a position before it too, as TensorFlow's SAME has it for
+        a window of 3 and a step of 2.
     """
     padding = [
         size % step if width > step else 0
@@ -112,7 +116,8 @@ def max_pool(video: torch.Tensor, window: _Size, stride: _Size) -> torch.Tensor:
     ]
     if any(padding):
         time, height, width = padding
-        video = functional.pad(video, (0, width, 0, height, 0, time))
+        first = padding if is_centred else (0, 0, 0)
+        video = functional.pad(video, (first[2], width, first[1], height, first[0], time))
     return functional.max_pool3d(video, window, stride, ceil_mode=True)
 
 
@@ -187,6 +192,7 @@ class S3D(nn.Module):
         embedding_size: int = 512,
         stem: str = SPACE_TO_DEPTH_STEM,
         width: float = 1.0,
+        is_pooling_centred: bool = False,
     ):
         """Makes both towers.
 
@@ -197,6 +203,7 @@ class S3D(nn.Module):
           embedding_size: size of the joint space, E.
           stem: "space_to_depth", the released weights', or "conv", the training code's.
           width: factor on the video tower's channels, rounded to multiples of 4.
+          is_pooling_centred: whether the poolings of odd sizes are TensorFlow's; see `max_pool`.
         """
         super().__init__()
 
@@ -204,6 +211,7 @@ class S3D(nn.Module):
             return 4 * max(1, math.floor(channels * width / 4 + 0.5))
 
         self.stem = stem
+        self.is_pooling_centred = is_pooling_centred
         if stem == SPACE_TO_DEPTH_STEM:
             self.conv1 = ConvUnit(24, scaled(64), (2, 4, 4), padding=(0, 0, 0))
         else:
@@ -231,11 +239,11 @@ class S3D(nn.Module):
         if self.stem == SPACE_TO_DEPTH_STEM:
             # TensorFlow's SAME padding of a 2x4x4 kernel.
             video = functional.pad(_space_to_depth(video), (1, 2, 1, 2, 0, 1))
-        video = max_pool(self.conv1(video), (1, 3, 3), (1, 2, 2))
+        video = max_pool(self.conv1(video), (1, 3, 3), (1, 2, 2), self.is_pooling_centred)
         video = self.gating(self.conv_2c(self.conv_2b(video)))
         for name in _BLOCKS:
             if name in _POOLING:
-                video = max_pool(video, *_POOLING[name])
+                video = max_pool(video, *_POOLING[name], self.is_pooling_centred)
             video = self.get_submodule(name)(video)
         features = video.mean(dim=(2, 3, 4))
         return self.fc(features), features

@@ -88,6 +88,19 @@ class RunConfig:
     def __post_init__(self):
         if bool(self.test_videos) != bool(self.test_annotations):
             raise ValueError("test videos and test annotations must be given together")
+        if self.preset.kind == "milnce":
+            self._check_bag_size()
+
+    def _check_bag_size(self) -> None:
+        # Not the preset's check: the ablations store more captions than the preset of a cell says.
+        wanted = self.preset.training.num_candidates
+        stored = self.preset.ingest.bag_size
+        if wanted > stored:
+            raise ValueError(
+                f"training.num_candidates is {wanted}, but ingest.bag_size, the captions stored "
+                f"with each clip, is {stored}; raise ingest.bag_size to {wanted}, or lower "
+                f"training.num_candidates"
+            )
 
     @property
     def is_fine_tuning(self) -> bool:

@@ -68,6 +68,16 @@ def test_run_with_a_mistyped_setting_is_one_clear_line(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_run_with_more_candidates_than_stored_captions_is_one_clear_line(tmp_path):
+    arguments = ["run", "--videos", str(tmp_path), "--output", str(tmp_path / "out")]
+    result = CliRunner().invoke(cli.main, [*arguments, "--set", "training.num_candidates=9"])
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: training.num_candidates is 9, but ingest.bag_size, ")
+    assert result.output.count("\n") == 1
+    assert "raise ingest.bag_size to 9, or lower training.num_candidates" in result.output
+    assert not (tmp_path / "out").exists()
+
+
 def test_search_without_a_run_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(cli.main, ["search", "cut paper"])

@@ -122,6 +122,49 @@ def test_presets_can_be_scored_with_the_frames_that_they_train_on():
         assert preset.training.num_candidates <= preset.ingest.bag_size
 
 
+@pytest.mark.parametrize("preset", ["sample", "milnce-s3d"])
+def test_more_candidates_than_stored_captions_are_refused(preset):
+    def resolve(*overrides):
+        return configs.RunOptions("v", "o", preset=preset, overrides=overrides).resolve().preset
+
+    message = (
+        r"^training\.num_candidates is 9, but ingest\.bag_size, the captions stored with each clip, "
+        r"is 5; raise ingest\.bag_size to 9, or lower training\.num_candidates$"
+    )
+    with pytest.raises(ValueError, match=message):
+        resolve("training.num_candidates=9")
+    with pytest.raises(ValueError, match=r"ingest\.bag_size, .*, is 8; raise"):
+        resolve("training.num_candidates=9", "ingest.bag_size=8")
+    assert resolve("training.num_candidates=5").training.num_candidates == 5
+    assert resolve("ingest.bag_size=9", "training.num_candidates=9").ingest.bag_size == 9
+
+
+def test_bag_of_a_gated_run_is_free():
+    options = configs.RunOptions("v", "o", "sample-gated", overrides=("ingest.bag_size=1",))
+    assert options.resolve().preset.ingest.bag_size == 1
+
+
+def test_tpu_preset_has_the_schedule_of_the_papers_final_model():
+    # MIL-NCE paper, section 4.1; facts/protocols.md, section 4.
+    preset = configs.PRESETS["milnce-s3d-tpu"]
+    training = preset.training
+    assert (training.strategy, training.batch_size, training.steps) == ("tpu", 64 * 128, 400_000)
+    assert (training.learning_rate, training.warmup_steps) == (1e-3, 5_000)
+    # "Decayed twice by a factor of 10"; when, the paper leaves open.
+    assert (len(training.decay_at), training.decay_factor) == (2, 0.1)
+    assert (training.num_frames, training.frame_rate, training.image_size) == (32, 10.0, 200)
+    assert (training.loss, training.positives, training.negatives) == (
+        "mil_nce",
+        "once",
+        "symmetric",
+    )
+    assert (training.num_candidates, training.num_negatives) == (5, None)
+    # Cross-replica statistics, as on TPUs: facts/protocols.md, section 1.
+    assert training.synchronized_batch_norm
+    assert (preset.model.backbone, preset.model.width, preset.kind) == ("s3d", 1.0, "milnce")
+    assert preset.ingest == configs.PRESETS["milnce-s3d"].ingest
+
+
 def test_gated_preset_has_a_section_of_features():
     preset = configs.with_overrides(configs.PRESETS["sample-gated"], ["features.hub_rate=2"])
     assert preset.features.hub_rate == 2.0
