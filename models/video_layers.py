@@ -74,8 +74,9 @@ def max_pool(video: Any, window: Triple, strides: Triple) -> Any:
 
     The paper's model was trained on TPUs with SAME padding. The PyTorch port pads window minus
     stride at the end of each axis whatever the size. Both agree on even sizes (224 and 256 pixels
-    stay even as far as it matters); on the 25 rows that 200 pixels leave before the third pooling
-    the port's windows are shifted by one.
+    stay even as far as it matters, and so do frames by the four); on the 25 rows that 200 pixels
+    leave before the third pooling, and on the odd frames that 6 or 10 leave, the port's windows are
+    shifted by one.
 
     Args:
       video: [B, T, H, W, C].

@@ -63,7 +63,7 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """Whether the direction appears, and if it is more than the spread over the seeds."""
+        """Whether the direction appears: by more than the larger of both standard deviations."""
         spread = max(self.higher.spread(HEADLINE), self.lower.spread(HEADLINE))
         if abs(self.difference) <= spread:
             return "is not told apart from the spread over the seeds"
@@ -133,6 +133,11 @@ class Study:
             f"Text-to-video, mean ± standard deviation over {self._seeds_in_words()}; "
             f"{self.seconds:.0f} s{cores}."
         )
+        if self.comparisons:
+            lines.append(
+                "Two rows are told apart where their means differ by more than the larger of their "
+                "standard deviations."
+            )
         if self.command:
             lines += [
                 "",

@@ -50,6 +50,7 @@ def test_files_say_the_same(tmp_path):
     table = (tmp_path / "size.md").read_text()
     assert "| size | top 200 | 1,200 | 5.5 ± 0.7 % | 27.5 ± 3.5 % | 55.0 ± 7.1 % |" in table
     assert "the direction appears." in table
+    assert "differ by more than the larger of their standard deviations" in table
     content = json.loads((tmp_path / "size.json").read_text())
     assert content["rows"][0]["R@10"]["mean"] == pytest.approx(0.15)
     assert content["rows"][1]["search rank"] == "top 200"
