@@ -25,10 +25,12 @@ _SPECIFICATION.loader.exec_module(trial)
 
 _SGD = {"optimizer": "sgd", "validates": True}
 _ADAM = {"optimizer": "adam"}
+# It has two heads more, whose embeddings stay on their replica.
+_ATTENTION = {"loss": "attention_nce", "validates": True}
 _UNSYNCHRONIZED = {"synchronized": False}
 _MICRO_BATCHES = {"micro_batch_size": 2}
 _TRIALS = {
-    "2 replicas": [_SGD, _ADAM, _MICRO_BATCHES],
+    "2 replicas": [_SGD, _ADAM, _ATTENTION, _MICRO_BATCHES],
     "4 replicas": [_SGD, _ADAM, _UNSYNCHRONIZED],
     "worker 0": [_SGD],
     "worker 1": [_SGD],
@@ -87,9 +89,9 @@ def results(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def one_device():
-    """Returns the results of the two optimisers on one device."""
+    """Returns the results of the two optimisers, and of attention, on one device."""
     strategy = replicas.make_strategy("one_device")
-    return [trial.run_trial(strategy, **options) for options in (_SGD, _ADAM)]
+    return [trial.run_trial(strategy, **options) for options in (_SGD, _ADAM, _ATTENTION)]
 
 
 def _of_trial(found: dict[str, np.ndarray], number: int) -> dict[str, np.ndarray]:
@@ -107,18 +109,19 @@ def _assert_equal(found: dict[str, np.ndarray], expected: dict[str, np.ndarray])
 
 
 @pytest.mark.parametrize(
-    ("name", "number", "optimizer"),
+    ("name", "number", "options"),
     [
-        ("2 replicas", 0, "sgd"),
-        ("2 replicas", 1, "adam"),
-        ("4 replicas", 0, "sgd"),
-        ("4 replicas", 1, "adam"),
-        ("worker 0", 0, "sgd"),
-        ("worker 1", 0, "sgd"),
+        pytest.param("2 replicas", 0, _SGD, id="2 replicas-sgd"),
+        pytest.param("2 replicas", 1, _ADAM, id="2 replicas-adam"),
+        pytest.param("2 replicas", 2, _ATTENTION, id="2 replicas-attention"),
+        pytest.param("4 replicas", 0, _SGD, id="4 replicas-sgd"),
+        pytest.param("4 replicas", 1, _ADAM, id="4 replicas-adam"),
+        pytest.param("worker 0", 0, _SGD, id="worker 0-sgd"),
+        pytest.param("worker 1", 0, _SGD, id="worker 1-sgd"),
     ],
 )
 def test_three_steps_on_replicas_are_those_of_one_device(
-    results, one_device, name, number, optimizer
+    results, one_device, name, number, options
 ):
     found = results[name]
     assert found["replicas"] == (4 if name == "4 replicas" else 2)
@@ -127,8 +130,16 @@ def test_three_steps_on_replicas_are_those_of_one_device(
     changes = np.diff(expected["weights/00 kernel"], axis=0)
     assert changes.shape[0] == trial.STEPS
     assert (np.abs(changes).max(axis=(1, 2, 3, 4, 5)) > 1e-3).all()
-    assert ("val_loss" in expected) == (optimizer == "sgd")
+    assert ("val_loss" in expected) == options.get("validates", False)
     _assert_equal(_of_trial(found, number), expected)
+
+
+def test_attention_heads_learn_on_one_device(one_device):
+    # Otherwise they would be alike on replicas whatever became of their gradients.
+    for name in ("weights/12 kernel", "weights/14 kernel"):
+        assert name not in one_device[0]
+        changes = np.diff(one_device[2][name], axis=0)
+        assert (np.abs(changes).max(axis=(1, 2)) > 1e-3).all(), name
 
 
 def test_statistics_that_are_not_synchronised_are_those_of_micro_batches(results, one_device):
@@ -144,7 +155,7 @@ def test_micro_batches_of_replicas_share_their_statistics(results):
     expected = trial.run_trial(
         replicas.make_strategy("one_device"), micro_batch_size=4, order=(0, 1, 4, 5, 2, 3, 6, 7)
     )
-    _assert_equal(_of_trial(results["2 replicas"], 2), expected)
+    _assert_equal(_of_trial(results["2 replicas"], 3), expected)
 
 
 def test_one_device_is_tensorflows_default():

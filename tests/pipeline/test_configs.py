@@ -128,8 +128,8 @@ def test_more_candidates_than_stored_captions_are_refused(preset):
         return configs.RunOptions("v", "o", preset=preset, overrides=overrides).resolve().preset
 
     message = (
-        r"^training\.num_candidates is 9, but ingest\.bag_size, the captions stored with each clip, "
-        r"is 5; raise ingest\.bag_size to 9, or lower training\.num_candidates$"
+        r"^training\.num_candidates is 9, but ingest\.bag_size, the captions stored with each "
+        r"clip, is 5; raise ingest\.bag_size to 9, or lower training\.num_candidates$"
     )
     with pytest.raises(ValueError, match=message):
         resolve("training.num_candidates=9")
@@ -161,7 +161,8 @@ def test_tpu_preset_has_the_schedule_of_the_papers_final_model():
     assert (training.num_candidates, training.num_negatives) == (5, None)
     # Cross-replica statistics, as on TPUs: facts/protocols.md, section 1.
     assert training.synchronized_batch_norm
-    assert (preset.model.backbone, preset.model.width, preset.kind) == ("s3d", 1.0, "milnce")
+    assert (preset.model.backbone, preset.model.width) == ("s3d", 1.0)
+    assert (preset.model.text_model, preset.model.max_words) == ("max_pool", 16)
     assert preset.ingest == configs.PRESETS["milnce-s3d"].ingest
 
 

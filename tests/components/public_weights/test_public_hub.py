@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_hub
+from click.testing import CliRunner
 from tensorflow.core.framework import attr_value_pb2
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from components.public_weights import hub
+from components.trainer import milnce_training, starting_point
+from components.trainer.config import ModelConfig, TrainingConfig
 from models import hub_words, import_hub
 from models.hub_graph import ModuleError, ModuleGraph
 from models.s3d import S3D
 from models.tokenizer import WordTable
+from pipeline import cli
 
 WORDS = ["stir", "the", "soup", "don't", "crème", "salt"]
 SENTENCES = [
@@ -78,6 +82,33 @@ def test_i3d_becomes_a_model_of_ours(i3d, exported, tmp_path):
     assert (config.backbone, config.width, config.embedding_size) == ("i3d", 0.0625, 6)
     assert config.text_hidden_size == 7
     _check_model(model, words, answers)
+
+
+def test_command_writes_a_model_that_serves_and_starts_a_training(i3d, tmp_path):
+    folder, answers = i3d
+    output = tmp_path / "model"
+    arguments = ["import-hub", str(folder), "--output", str(output)]
+    result = CliRunner().invoke(cli.main, arguments)
+    assert result.output == f"the model is in {output}\n"
+    assert result.exit_code == 0
+    signatures = tf.saved_model.load(str(output)).signatures
+    served = dict(signatures["video"](tf.constant(answers["images"])))
+    served |= signatures["text"](tf.constant(SENTENCES))
+    for name in ("mixed_5c", "video_embedding", "text_embedding"):
+        np.testing.assert_allclose(served[name], answers[name], atol=1e-5, rtol=0)
+
+    # Settings other than the module's, which its own replace.
+    start = starting_point.find(ModelConfig(), [], np.zeros((1, 1)), str(output))
+    assert (start.config.backbone, start.config.width, start.words) == ("i3d", 0.0625, WORDS)
+    model = milnce_training.build_model(start.config, TrainingConfig(), start.word_vectors())
+    start.restore(model)
+    _check_model(model, start.words, answers)
+    # The momentum of a training, not the module's own.
+    assert model.video_tower.conv1.norm.momentum == pytest.approx(0.9)
+
+    again = CliRunner().invoke(cli.main, arguments)
+    assert again.exit_code == 1
+    assert again.output == f"Error: {output} is already there; give the name of a new folder\n"
 
 
 @pytest.mark.parametrize(

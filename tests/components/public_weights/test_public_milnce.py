@@ -1,6 +1,9 @@
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
+from click.testing import CliRunner
 
 from components.public_weights import milnce
 from components.trainer import config as config_lib
@@ -10,6 +13,7 @@ from models.milnce import TextVideoModel
 from models.s3d import S3D
 from models.text_tower import TextTower
 from models.torch_checkpoint import CheckpointError
+from pipeline import cli
 
 # The first "stir" is never found; neither are "Soup" and "".
 _WORDS = ["stir", "Soup", "stir", "", "salt"]
@@ -42,12 +46,22 @@ def dictionary(tmp_path):
     return path
 
 
-def test_saved_model_serves_and_starts_a_training(without_torch, dictionary, tmp_path):
+@pytest.fixture
+def arguments(dictionary, tmp_path):
+    """Returns those of the command; its checkpoint is an empty file."""
+    checkpoint = tmp_path / "model.pth"
+    checkpoint.touch()
+    files = ["--checkpoint", str(checkpoint), "--vocabulary", str(dictionary)]
+    return ["import-milnce", *files, "--output", str(tmp_path / "model")]
+
+
+def test_command_writes_a_model_that_serves_and_starts_a_training(
+    without_torch, arguments, tmp_path
+):
     output = tmp_path / "model"
-    config = milnce.import_milnce("model.pth", dictionary, output)
-    assert config == config_lib.ModelConfig(
-        width=0.0625, stem="conv", embedding_size=1, text_hidden_size=1, max_words=16
-    )
+    result = CliRunner().invoke(cli.main, arguments)
+    assert result.output == f"the model is in {output}\n"
+    assert result.exit_code == 0
     assert read_description(output).words == ["<unused 1>", "Soup", "stir", "<unused 4>", "salt"]
 
     text = tf.saved_model.load(str(output)).signatures["text"]
@@ -57,7 +71,9 @@ def test_saved_model_serves_and_starts_a_training(without_torch, dictionary, tmp
     assert embeddings.tolist() == [3, 0, 0, 5, 0, 3, 5]
 
     start = starting_point.find(config_lib.ModelConfig(), [], np.zeros((1, 1)), str(output))
-    assert start.config == config
+    assert start.config == config_lib.ModelConfig(
+        width=0.0625, stem="conv", embedding_size=1, text_hidden_size=1, max_words=16
+    )
     new = TextVideoModel(
         S3D(start.config.width, start.config.embedding_size, start.config.stem),
         TextTower(start.word_vectors(), start.config.text_hidden_size, start.config.embedding_size),
@@ -68,14 +84,26 @@ def test_saved_model_serves_and_starts_a_training(without_torch, dictionary, tmp
         np.testing.assert_array_equal(weight, imported)
 
 
-def test_number_of_words_can_be_chosen(without_torch, dictionary, tmp_path, monkeypatch):
+def test_number_of_words_can_be_chosen(without_torch, arguments, tmp_path, monkeypatch):
     calls = []
     monkeypatch.setattr(milnce, "export_text_video_model", lambda *args: calls.append(args))
-    config = milnce.import_milnce("model.pth", dictionary, tmp_path / "model", max_words=2)
+    result = CliRunner().invoke(cli.main, [*arguments, "--max-words", "2"])
+    assert result.exit_code == 0, result.output
     [(model, output, words, max_words, settings)] = calls
     assert model is without_torch
     assert (output, len(words)) == (tmp_path / "model", 5)
-    assert max_words == config.max_words == settings["max_words"] == 2
+    assert max_words == settings["max_words"] == 2
+
+
+def test_command_without_torch_is_one_clear_line(arguments, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    result = CliRunner().invoke(cli.main, arguments)
+    assert result.exit_code == 1
+    assert result.output == (
+        f"Error: {tmp_path / 'model.pth'} is a PyTorch checkpoint, and PyTorch is not installed: "
+        f"pip install 'howto100m-tfx[torch]'\n"
+    )
+    assert not (tmp_path / "model").exists()
 
 
 def test_vocabulary_of_another_length_is_refused(without_torch, dictionary, tmp_path):

@@ -7,10 +7,17 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
+from click.testing import CliRunner
 
 from components.public_weights import milnce
+from components.trainer import config as config_lib
+from components.trainer import starting_point
 from models.description import read_description
+from models.milnce import TextVideoModel
+from models.s3d import S3D
+from models.text_tower import TextTower
 from models.torch_checkpoint import CheckpointError
+from pipeline import cli
 
 torch = pytest.importorskip("torch")
 
@@ -119,6 +126,44 @@ def test_wrapped_checkpoint_of_a_training_is_read(tmp_path, monkeypatch):
         expected, _ = network(torch.from_numpy(images).permute(0, 4, 1, 2, 3))
     embedding = exported[0][0].embed_video(images, training=False)
     np.testing.assert_allclose(embedding, expected.numpy(), atol=1e-4, rtol=0)
+
+
+def test_command_imports_a_checkpoint_that_starts_a_training(tmp_path):
+    network = _random_network("conv", width=0.0625)
+    checkpoint, dictionary, output = (tmp_path / name for name in ("m.pth", "dict.npy", "model"))
+    torch.save({"epoch": 3, "state_dict": network.state_dict()}, checkpoint)
+    np.save(dictionary, np.array(_WORDS))
+    files = ["--checkpoint", str(checkpoint), "--vocabulary", str(dictionary)]
+    arguments = ["import-milnce", *files, "--output", str(output)]
+    result = CliRunner().invoke(cli.main, arguments)
+    assert result.output == f"the model is in {output}\n"
+    assert result.exit_code == 0
+
+    start = starting_point.find(config_lib.ModelConfig(), [], np.zeros((1, 1)), str(output))
+    config = start.config
+    assert (config.width, config.stem, config.max_words) == (0.0625, "conv", _MAX_WORDS)
+    model = TextVideoModel(
+        S3D(config.width, config.embedding_size, config.stem),
+        TextTower(start.word_vectors(), config.text_hidden_size, config.embedding_size),
+    )
+    model.build()
+    start.restore(model)
+    images = np.random.default_rng(7).random((2, 4, 32, 32, 3), np.float32)
+    ids = _word_ids(_SENTENCES)
+    with torch.no_grad():
+        video, _ = network(torch.from_numpy(images).permute(0, 4, 1, 2, 3))
+        text = network.text_module(torch.from_numpy(ids))
+    signatures = tf.saved_model.load(str(output)).signatures
+    for found in (
+        model.embed_video(images, training=False),
+        signatures["video"](tf.constant(images))["video_embedding"],
+    ):
+        np.testing.assert_allclose(found, video.numpy(), atol=1e-4, rtol=0)
+    for found in (
+        model.embed_text(ids),
+        signatures["text"](tf.constant(_SENTENCES))["text_embedding"],
+    ):
+        np.testing.assert_allclose(found, text.numpy(), atol=1e-4, rtol=0)
 
 
 def test_checkpoint_of_another_network_writes_nothing(tmp_path):

@@ -1,7 +1,8 @@
 """Trains with a video tower so small that its graph is soon made, for tests of the training.
 
-As a program, `python tiny_training.py JOB DROPOUT [STEP]` runs a job of
-`components.trainer.worker`, and kills itself as soon as STEP is done.
+As a program, `python tiny_training.py JOB TOWER [STEP]` runs a job of `components.trainer.worker`,
+and kills itself as soon as STEP is done. TOWER is the tiny tower's dropout, or `ours` for the tower
+that the job's settings name. A job of "mirrored" gets two CPU devices.
 """
 
 import dataclasses
@@ -20,11 +21,12 @@ import tensorflow as tf
 
 from components.trainer import config, milnce_training, worker
 from components.word_vectors import store
-from models import training
+from models import replicas, training
 from schemas import records
 
 WORDS = ["red", "blue", "green"]
 NUM_CLIPS = 11
+OURS = "ours"
 MODEL = config.ModelConfig(width=0.0625, embedding_size=4, text_hidden_size=8, max_words=2)
 TRAINING = config.TrainingConfig(
     steps=9,
@@ -98,17 +100,24 @@ def write_data(folder: pathlib.Path) -> None:
     store.save(folder / "words", WORDS, np.eye(3, dtype=np.float32))
 
 
-def make_job(data: pathlib.Path, folder: pathlib.Path, **settings: Any) -> worker.Job:
+def make_job(
+    data: pathlib.Path,
+    folder: pathlib.Path,
+    init_from: str = "",
+    model: config.ModelConfig = MODEL,
+    **settings: Any,
+) -> worker.Job:
     """Returns a job on what `write_data` wrote, whose output goes to a folder."""
     return worker.Job(
         train_files=[str(data / "clips-*")],
         eval_files=[str(data / "clips-*")],
-        model=dataclasses.asdict(MODEL),
+        model=dataclasses.asdict(model),
         training=dataclasses.asdict(dataclasses.replace(TRAINING, **settings)),
         word_vectors_uri=str(data / "words"),
         checkpoint_directory=str(folder / "checkpoints"),
         log_directory=str(folder / "logs"),
         model_directory=str(folder / "model"),
+        init_from=init_from,
     )
 
 
@@ -127,7 +136,8 @@ def stop_after(step: int, stop, patch=setattr) -> None:
 
     def check_and_stop(self, batch, logs=None):
         check(self, batch, logs)
-        if int(self.model.optimizer.iterations) == step:
+        # Not int(iterations), which a variable of many replicas has not.
+        if int(tf.convert_to_tensor(self.model.optimizer.iterations.value)) == step:
             stop()
 
     patch(training.StopOnNaN, "on_train_batch_end", check_and_stop)
@@ -152,11 +162,19 @@ def log(folder: pathlib.Path) -> list[dict[str, float]]:
 
 def main() -> None:
     """Runs the program."""
-    path, dropout, *step = sys.argv[1:]
-    use_tiny_tower(float(dropout))
+    path, tower, *step = sys.argv[1:]
+    if tower != OURS:
+        use_tiny_tower(float(tower))
     if step:
         stop_after(int(step[0]), lambda: os.kill(os.getpid(), signal.SIGKILL))
-    worker.read_job(pathlib.Path(path)).run()
+    job = worker.read_job(pathlib.Path(path))
+    if job.training["strategy"] == "mirrored":
+        # Only possible before TensorFlow starts.
+        tf.config.set_logical_device_configuration(
+            tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+        )
+        assert replicas.make_strategy("mirrored").num_replicas_in_sync == 2
+    job.run()
 
 
 if __name__ == "__main__":
