@@ -1,8 +1,8 @@
 """Trains with a video tower so small that its graph is soon made, for tests of the training.
 
 As a program, `python tiny_training.py JOB TOWER [STEP]` runs a job of `components.trainer.worker`,
-and kills itself as soon as STEP is done. TOWER is the tiny tower's dropout, or `ours` for the tower
-that the job's settings name. A job of "mirrored" gets two CPU devices.
+and kills itself as soon as STEP is done. TOWER is the tiny tower's dropout, or `s3d` for a short
+S3D. A job of "mirrored" gets two CPU devices.
 """
 
 import dataclasses
@@ -21,12 +21,12 @@ import tensorflow as tf
 
 from components.trainer import config, milnce_training, worker
 from components.word_vectors import store
-from models import replicas, training
+from models import replicas, s3d, training
 from schemas import records
 
 WORDS = ["red", "blue", "green"]
 NUM_CLIPS = 11
-OURS = "ours"
+SHORT_S3D = "s3d"
 MODEL = config.ModelConfig(width=0.0625, embedding_size=4, text_hidden_size=8, max_words=2)
 TRAINING = config.TrainingConfig(
     steps=9,
@@ -67,6 +67,14 @@ class VideoTower(keras.Model):
         return {"video_embedding": self.head(features), "mixed_5c": features}
 
 
+class ShortS3D(s3d.S3D):
+    """Our S3D with three of its nine blocks: all kinds of its layers, a third of the tracing."""
+
+    def block_channels(self) -> dict[str, Any]:
+        channels = super().block_channels()
+        return {name: channels[name] for name in ("mixed_3b", "mixed_4b", "mixed_5c")}
+
+
 def _clip(index: int) -> bytes:
     rng = np.random.default_rng(index)
     frames = []
@@ -101,17 +109,13 @@ def write_data(folder: pathlib.Path) -> None:
 
 
 def make_job(
-    data: pathlib.Path,
-    folder: pathlib.Path,
-    init_from: str = "",
-    model: config.ModelConfig = MODEL,
-    **settings: Any,
+    data: pathlib.Path, folder: pathlib.Path, init_from: str = "", **settings: Any
 ) -> worker.Job:
     """Returns a job on what `write_data` wrote, whose output goes to a folder."""
     return worker.Job(
         train_files=[str(data / "clips-*")],
         eval_files=[str(data / "clips-*")],
-        model=dataclasses.asdict(model),
+        model=dataclasses.asdict(MODEL),
         training=dataclasses.asdict(dataclasses.replace(TRAINING, **settings)),
         word_vectors_uri=str(data / "words"),
         checkpoint_directory=str(folder / "checkpoints"),
@@ -127,6 +131,15 @@ def use_tiny_tower(dropout: float, patch=setattr) -> None:
         milnce_training.video_towers,
         "make_video_tower",
         lambda backbone, *, embedding_size, **_: VideoTower(embedding_size, dropout),
+    )
+
+
+def use_short_s3d(patch=setattr) -> None:
+    """Makes this process train S3D's layers at the least width."""
+    patch(
+        milnce_training.video_towers,
+        "make_video_tower",
+        lambda backbone, *, embedding_size, stem, **_: ShortS3D(0.05, embedding_size, stem),
     )
 
 
@@ -163,7 +176,9 @@ def log(folder: pathlib.Path) -> list[dict[str, float]]:
 def main() -> None:
     """Runs the program."""
     path, tower, *step = sys.argv[1:]
-    if tower != OURS:
+    if tower == SHORT_S3D:
+        use_short_s3d()
+    else:
         use_tiny_tower(float(tower))
     if step:
         stop_after(int(step[0]), lambda: os.kill(os.getpid(), signal.SIGKILL))
