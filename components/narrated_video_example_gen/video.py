@@ -120,11 +120,11 @@ class Sampling:
     """A way to sample a whole video.
 
     Attributes:
-      frame_rate: samples for each second.
+      frame_rate: samples for each second; None for each frame of the file once, whenever it is.
       short_side: pixels of the shorter side, to which each frame is scaled up or down.
     """
 
-    frame_rate: float
+    frame_rate: float | None
     short_side: int
 
 
@@ -233,7 +233,10 @@ class Video:
         Raises:
           VideoError: the video breaks off; all samples before that have been yielded.
         """
-        rates = [_exact_rate(sampling.frame_rate) for sampling in samplings]
+        rates = [
+            None if sampling.frame_rate is None else _exact_rate(sampling.frame_rate)
+            for sampling in samplings
+        ]
         sizes = [
             _scaled_size(*self._stored_size, sampling.short_side, enlarge=True)
             for sampling in samplings
@@ -244,7 +247,7 @@ class Video:
         for shown in self._shown():
             end = min(shown.end - _ROUNDING if shown.is_last else shown.end, limit)
             for position, rate in enumerate(rates):
-                missing = math.ceil(end * rate) - counts[position]
+                missing = 1 if rate is None else math.ceil(end * rate) - counts[position]
                 if missing > 0:
                     counts[position] += missing
                     rgb = _rgb(shown.picture, sizes[position], self._orientation)

@@ -1,0 +1,1 @@
+"""What the benchmarks' annotation files say, each format in a module."""

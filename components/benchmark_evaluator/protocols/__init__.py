@@ -1,0 +1,1 @@
+"""How the papers' benchmarks are scored: pure functions over arrays."""

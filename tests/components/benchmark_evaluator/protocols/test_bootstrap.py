@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+
+from components.benchmark_evaluator.protocols import bootstrap
+
+
+def test_a_constant_has_an_interval_of_no_width():
+    values = np.full(20, 0.25)
+    assert bootstrap.interval(lambda drawn: values[drawn].mean(), 20) == (0.25, 0.25)
+
+
+def test_the_interval_of_a_share_is_that_of_the_binomial():
+    values = np.repeat([0.0, 1.0], 200)
+    low, high = bootstrap.interval(lambda drawn: values[drawn].mean(), 400, repetitions=4000)
+    width = 1.96 * np.sqrt(0.25 / 400)
+    assert low == pytest.approx(0.5 - width, abs=0.005)
+    assert high == pytest.approx(0.5 + width, abs=0.005)
+
+
+def test_the_same_seed_gives_the_same_interval_and_another_another():
+    values = np.random.default_rng(0).normal(size=50)
+    first, again, other = (
+        bootstrap.interval(lambda drawn: values[drawn].mean(), 50, seed=seed) for seed in (1, 1, 2)
+    )
+    assert first == again != other
+
+
+def test_draws_without_a_value_are_left_out():
+    def share_of_first(drawn):
+        return np.nan if 0 not in drawn else 1.0
+
+    assert bootstrap.interval(share_of_first, 3) == (1.0, 1.0)
+    with pytest.raises(ValueError, match="no draw has a value"):
+        bootstrap.interval(lambda drawn: np.nan, 3)
+    with pytest.raises(ValueError, match="nothing to draw from"):
+        bootstrap.interval(lambda drawn: 1.0, 0)
