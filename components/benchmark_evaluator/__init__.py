@@ -1,0 +1,1 @@
+"""The papers' benchmarks: annotations, protocols, and one evaluator for all of them."""

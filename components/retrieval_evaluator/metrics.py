@@ -88,36 +88,39 @@ def dot_scores(queries: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     return (queries.astype(np.float64) @ candidates.astype(np.float64).T).astype(np.float32)
 
 
-def embedding_ranks(queries: np.ndarray, candidates: np.ndarray) -> QueryRanks:
-    """Ranks candidate i for query i by dot product, without holding the whole score matrix.
+def embedding_ranks(
+    queries: np.ndarray, candidates: np.ndarray, correct: np.ndarray | None = None
+) -> QueryRanks:
+    """Ranks the right candidate of each query by dot product, without the whole score matrix.
 
     Args:
-      queries: [N, D].
+      queries: [Q, D].
       candidates: [N, D].
+      correct: int [Q], the right candidate of each query; without it candidate i is query i's.
 
     Raises:
-      ValueError: the shapes differ, or a score is NaN.
+      ValueError: the shapes do not fit, or a score is NaN.
     """
-    if queries.shape != candidates.shape or queries.ndim != 2:
+    is_paired = correct is not None or len(queries) == len(candidates)
+    if not is_paired or queries.ndim != 2 or queries.shape[1:] != candidates.shape[1:]:
         raise ValueError(
             f"queries of shape {queries.shape} and candidates of shape {candidates.shape} do not "
             "pair up"
         )
-    num_candidates = len(candidates)
-    rows = max(1, _BLOCK_ENTRIES // max(1, num_candidates))
+    if not len(queries):
+        raise ValueError("there is nothing to rank")
+    correct = np.arange(len(queries)) if correct is None else np.asarray(correct)
+    rows = max(1, _BLOCK_ENTRIES // max(1, len(candidates)))
     blocks = [
         query_ranks(
-            dot_scores(queries[start : start + rows], candidates),
-            np.arange(start, min(start + rows, num_candidates)),
+            dot_scores(queries[start : start + rows], candidates), correct[start : start + rows]
         )
-        for start in range(0, num_candidates, rows)
+        for start in range(0, len(queries), rows)
     ]
-    if not blocks:
-        raise ValueError("there is nothing to rank")
     return QueryRanks(
         np.concatenate([block.ranks for block in blocks]),
         np.concatenate([block.ties for block in blocks]),
-        num_candidates,
+        len(candidates),
     )
 
 

@@ -48,26 +48,32 @@ class TextVideoModel:
         self.path = path
         self.features = _described_features(path)
 
-    def embed_video(self, windows: np.ndarray) -> np.ndarray:
+    def embed_video(
+        self, windows: np.ndarray, output: str = "video_embedding", finite: bool = True
+    ) -> np.ndarray:
         """Returns the embeddings of windows of frames.
 
         Args:
           windows: uint8 [B, T, H, W, 3].
+          output: "video_embedding", or "mixed_5c", the pooled features before the last layer.
+          finite: whether an embedding that is not finite is an error.
 
         Returns:
           float32 [B, E].
 
         Raises:
-          ModelError: the model takes no frames or fails, or its embeddings are not finite.
+          ModelError: the model takes no frames, has no such output or fails, or its embeddings are
+            not finite.
         """
         images = tf.cast(windows, tf.float32) / 255.0
-        return self._call("video", "video_embedding", images=images)
+        return self._call("video", output, finite, images=images)
 
-    def embed_features(self, features: np.ndarray) -> np.ndarray:
+    def embed_features(self, features: np.ndarray, finite: bool = True) -> np.ndarray:
         """Returns the embeddings of clips of which frozen networks have seen the frames.
 
         Args:
           features: float32 [B, D], see `models.clip_features.pool_clip`.
+          finite: whether an embedding that is not finite is an error.
 
         Returns:
           float32 [B, E].
@@ -76,7 +82,8 @@ class TextVideoModel:
           ModelError: the model takes no features of this size or fails, or its embeddings are not
             finite.
         """
-        return self._call("video", "video_embedding", features=tf.constant(features, tf.float32))
+        vectors = tf.constant(features, tf.float32)
+        return self._call("video", "video_embedding", finite, features=vectors)
 
     def embed_text(self, texts: Sequence[str]) -> np.ndarray:
         """Returns the embeddings of sentences.
@@ -95,13 +102,16 @@ class TextVideoModel:
                 self._call(
                     "text",
                     "text_embedding",
+                    finite=True,
                     words=tf.constant(texts[start : start + _TEXT_BATCH], tf.string),
                 )
                 for start in range(0, len(texts), _TEXT_BATCH)
             ]
         )
 
-    def _call(self, signature: str, output: str, **arguments: tf.Tensor) -> np.ndarray:
+    def _call(
+        self, signature: str, output: str, finite: bool, **arguments: tf.Tensor
+    ) -> np.ndarray:
         function = self._model.signatures[signature]
         expected = function.structured_input_signature[1]
         if set(expected) != set(arguments):
@@ -109,6 +119,11 @@ class TextVideoModel:
                 f"the signature {signature} of the model {self.path} takes "
                 f"{' and '.join(sorted(expected))}, not {' and '.join(sorted(arguments))}: it is "
                 "another kind of model"
+            )
+        if output not in function.structured_outputs:
+            raise ModelError(
+                f"the signature {signature} of the model {self.path} gives no {output}, only "
+                f"{' and '.join(sorted(function.structured_outputs))}"
             )
         for name, spec in expected.items():
             if not spec.shape.is_compatible_with(arguments[name].shape):
@@ -123,7 +138,7 @@ class TextVideoModel:
                 f"the signature {signature} of the model {self.path} failed: {_line(error)}"
             ) from error
         embeddings = tf.cast(embeddings, tf.float32).numpy()
-        if not np.isfinite(embeddings).all():
+        if finite and not np.isfinite(embeddings).all():
             raise ModelError(
                 f"the signature {signature} of the model {self.path} gave embeddings that are not "
                 "finite"

@@ -179,7 +179,6 @@ def localize_occurrences(
     task: str,
     scores: np.ndarray,
     segments: Sequence[tuple[int, float, float]],
-    row_seconds: float,
     cost: str = "log_softmax",
 ) -> Localized:
     """Localises each annotated occurrence of a step, in the order of the video itself (Drop-DTW).
@@ -190,8 +189,7 @@ def localize_occurrences(
     Args:
       task: the video's task.
       scores: [T, K], how well each row goes with each step of the task.
-      segments: step from 0, start and end in seconds, as annotated.
-      row_seconds: length of what a row shows, such as 3.2; rows follow one another.
+      segments: step from 0, start and end in rows: row t shows the stretch from t to t + 1.
       cost: see `step_costs`.
 
     Returns:
@@ -203,7 +201,7 @@ def localize_occurrences(
     """
     ordered = sorted(segments, key=lambda segment: (segment[1], segment[2]))
     costs = step_costs(scores, cost)[:, [step for step, _, _ in ordered]]
-    centres = (assign_steps(costs) + 0.5) * row_seconds
+    centres = assign_steps(costs) + 0.5
     hits = np.array(
         [start <= centre <= end for centre, (_, start, end) in zip(centres, ordered, strict=True)]
     )

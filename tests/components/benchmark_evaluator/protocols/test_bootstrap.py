@@ -25,6 +25,14 @@ def test_the_same_seed_gives_the_same_interval_and_another_another():
     assert first == again != other
 
 
+def test_groups_are_drawn_from_on_their_own():
+    values = np.array([0.0, 0, 0, 1])
+    # Of the last group there is nothing else to draw.
+    assert bootstrap.interval(lambda drawn: values[drawn].mean(), [3, 1]) == (0.25, 0.25)
+    with pytest.raises(ValueError, match="nothing to draw from"):
+        bootstrap.interval(lambda drawn: 1.0, [2, 0])
+
+
 def test_draws_without_a_value_are_left_out():
     def share_of_first(drawn):
         return np.nan if 0 not in drawn else 1.0

@@ -98,14 +98,14 @@ def test_a_video_by_hand():
 
 
 def test_occurrences_keep_the_videos_own_order_and_repeats():
-    # Step 1, step 0, step 1 again, in rows of two seconds; the last occurrence is missed.
+    # Step 1, step 0, step 1 again; the last occurrence is missed.
     scores = np.array([[0.0, 9], [9, 0], [0, 0], [0, 9]])
-    segments = [(0, 2.0, 4.0), (1, 0.0, 2.0), (1, 4.0, 6.0)]
-    localized = step_localization.localize_occurrences("t", scores, segments, 2.0)
+    segments = [(0, 1.0, 2.0), (1, 0.0, 1.0), (1, 2.0, 3.0)]
+    localized = step_localization.localize_occurrences("t", scores, segments)
     assert localized.hits.tolist() == [True, True, False]
     assert step_localization.micro_recall([localized]) == {"all": 2 / 3}
     with pytest.raises(step_localization.TooShortError):
-        step_localization.localize_occurrences("t", scores[:2], segments, 2.0)
+        step_localization.localize_occurrences("t", scores[:2], segments)
 
 
 def _video(task, hits, present):

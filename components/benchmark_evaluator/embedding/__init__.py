@@ -1,0 +1,1 @@
+"""From videos to the rows of embeddings that the benchmarks score."""

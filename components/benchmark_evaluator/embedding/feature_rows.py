@@ -1,0 +1,93 @@
+"""Rows from features that exist already: one .npy for each video and stream."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from components.benchmark_evaluator.embedding.model_fingerprint import model_fingerprint
+from components.benchmark_evaluator.embedding.row_rules import RowRule
+from components.benchmark_evaluator.embedding.rows import Rows
+from components.feature_extractor import feature_folder
+from components.retrieval_evaluator.text_video_model import TextVideoModel
+from models import clip_features
+
+_BATCH = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureRows:
+    """Rows of videos whose frames a frozen network has seen before.
+
+    Attributes:
+      rates: rows a second of each stream.
+      model_path: a SavedModel with the signature `video` that takes features: a row is then the
+        embedding of the stretch's vector, which is pooled as in training
+        (`models.clip_features.pool_clip`). Empty: a row is the mean of the stream's rows, and each
+        of them where the rule names no stretches.
+    """
+
+    rates: tuple[float, ...]
+    model_path: str = ""
+
+    def described(self) -> dict[str, Any]:
+        """Returns the settings that decide what a row is."""
+        model = model_fingerprint(self.model_path) if self.model_path else ""
+        return {"rates": self.rates, "model": model}
+
+    def rows(self, paths: Sequence[str], rule: RowRule) -> Rows:
+        """Returns the rows of a video, see `rows.RowSource`."""
+        try:
+            values = [feature_folder.read_features(path, None) for path in paths]
+        except feature_folder.FeatureFileError as error:
+            return Rows(None, (error.reason, error.message))
+        streams = list(zip(values, self.rates, strict=True))
+        duration = max(len(rows) / rate for rows, rate in streams)
+        stretches = rule.stretches(duration) if duration else []
+        if stretches is None and not self.model_path:
+            shortest = min(map(len, values))
+            joined = np.concatenate([rows[:shortest] for rows in values], axis=1)
+            return Rows(joined.astype(np.float32))
+        if not stretches:
+            return Rows(None, ("no_rows", "the features have no rows"))
+        vectors = [self._vector(streams, start, end) for start, end in stretches]
+        found = [place for place, vector in enumerate(vectors) if vector is not None]
+        if not found:
+            return Rows(None, ("no_rows", "the features end before what is asked for"))
+        rows = np.stack([vectors[place] for place in found])
+        if self.model_path:
+            model = _model(self.model_path)
+            rows = np.concatenate(
+                [
+                    model.embed_features(rows[start : start + _BATCH], finite=False)
+                    for start in range(0, len(rows), _BATCH)
+                ]
+            )
+        values = np.full([len(vectors), rows.shape[1]], np.nan, np.float32)
+        values[found] = np.where(np.isfinite(rows).all(axis=1, keepdims=True), rows, np.inf)
+        return Rows(values)
+
+    def _vector(
+        self, streams: Sequence[tuple[np.ndarray, float]], start: float, end: float
+    ) -> np.ndarray | None:
+        """Returns what stands for a stretch, float32 [D], or None where a stream ends before it."""
+        try:
+            if self.model_path:
+                return clip_features.pool_clip(streams, start, end)
+            means = [
+                values[clip_features.clip_rows(len(values), rate, start, end)].mean(
+                    axis=0, dtype=np.float32
+                )
+                for values, rate in streams
+            ]
+        except ValueError:
+            return None
+        return np.concatenate(means)
+
+
+@functools.lru_cache(maxsize=1)
+def _model(path: str) -> TextVideoModel:
+    """Returns the model, loaded once in each process."""
+    return TextVideoModel(path)

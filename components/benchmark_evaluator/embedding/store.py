@@ -1,0 +1,108 @@
+"""Embeddings that were computed are kept: an evaluation that was interrupted goes on."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from components import complete_files
+from components.benchmark_evaluator.embedding.row_rules import RowRule
+from components.benchmark_evaluator.embedding.rows import Rows, RowSource
+from components.files_fingerprint import files_fingerprint
+
+
+class EmbeddingStore:
+    """A folder with the rows of each video, by all that decides them.
+
+    A video of which nothing could be made is tried again the next time: its file may have been
+    somewhere else for a while.
+    """
+
+    def __init__(self, folder: str):
+        """Prepares the folder.
+
+        Args:
+          folder: made where it is missing.
+        """
+        self._folder = pathlib.Path(folder)
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    def read(self, key: str) -> Rows | None:
+        """Returns the rows that are kept, or None.
+
+        Args:
+          key: see `row_key`.
+        """
+        problem_path, values_path = self._paths(key)
+        values = problem = None
+        if values_path.exists():
+            values = np.load(values_path, allow_pickle=False)
+        if problem_path.exists():
+            problem = tuple(json.loads(problem_path.read_text()))
+        return Rows(values, problem) if values is not None or problem is not None else None
+
+    def write(self, key: str, rows: Rows) -> None:
+        """Keeps rows. A problem is written first: rows that are there are complete.
+
+        Args:
+          key: see `row_key`.
+          rows: the rows.
+        """
+        problem_path, values_path = self._paths(key)
+        if rows.problem is not None:
+            with complete_files.written(str(problem_path)) as stream:
+                json.dump(rows.problem, stream)
+        else:
+            problem_path.unlink(missing_ok=True)
+        if rows.values is not None:
+            with (
+                complete_files.replacing(str(values_path)) as temporary,
+                open(temporary, "wb") as stream,
+            ):
+                np.save(stream, rows.values, allow_pickle=False)
+
+    def forget(self, key: str) -> None:
+        """Lets go of what is known of a video.
+
+        Args:
+          key: see `row_key`.
+        """
+        for path in self._paths(key):
+            path.unlink(missing_ok=True)
+
+    def is_done(self, key: str) -> bool:
+        """Tells whether it is known what became of a video.
+
+        Args:
+          key: see `row_key`.
+        """
+        return any(path.exists() for path in self._paths(key))
+
+    def has_rows(self, key: str) -> bool:
+        """Tells whether the rows of a video are kept.
+
+        Args:
+          key: see `row_key`.
+        """
+        return self._paths(key)[1].exists()
+
+    def _paths(self, key: str) -> tuple[pathlib.Path, pathlib.Path]:
+        return self._folder / f"{key}.json", self._folder / f"{key}.npy"
+
+
+def row_key(source: RowSource, paths: Sequence[str], rule: RowRule) -> str:
+    """Returns a name for all that decides a video's rows.
+
+    Args:
+      source: what makes the rows.
+      paths: the video's files, known by path, size and time of last change.
+      rule: which rows.
+    """
+    described = [source.described(), type(rule).__name__, dataclasses.asdict(rule)]
+    digest = hashlib.sha256(json.dumps(described).encode())
+    digest.update(files_fingerprint(map(os.path.abspath, paths)).encode())
+    return digest.hexdigest()[:32]
