@@ -11,6 +11,7 @@ import click
 
 from pipeline import configs
 from pipeline.ablations.cli import ablate
+from pipeline.benchmarks.cli import evaluate, metrics
 from pipeline.errors import errors_in_one_line
 from pipeline.studies.cli import study
 
@@ -418,4 +419,6 @@ def import_hub(
 
 
 main.add_command(ablate)
+main.add_command(evaluate)
+main.add_command(metrics)
 main.add_command(study)

@@ -149,9 +149,6 @@ def run_extraction(
       ExtractionError: more than `max_failed_fraction` of the videos failed, or none is left.
     """
     num_workers = num_workers or os.cpu_count() or 1
-    arguments = [f"--runner={ingest.FN_API_RUNNER}", f"--direct_num_workers={num_workers}"]
-    if num_workers > 1:
-        arguments.append("--direct_running_mode=multi_processing")
     root = glob.escape(examples)
     files = {split: glob.glob(os.path.join(root, f"Split-{split}", "*")) for split in SPLITS}
     return extract(
@@ -159,7 +156,7 @@ def run_extraction(
         videos,
         config,
         Folders(os.path.join(output, "features"), output),
-        lambda: beam.Pipeline(argv=arguments),
+        lambda: ingest.local_pipeline(num_workers),
         ingest.decoder_threads(num_workers),
     ).summary
 

@@ -157,11 +157,20 @@ def run_ingest(
         captions=os.path.join(output, "captions"),
     )
     num_workers = num_workers or os.cpu_count() or 1
+    threads = decoder_threads(num_workers)
+    return ingest(videos, config, folders, lambda: local_pipeline(num_workers), threads).summary
+
+
+def local_pipeline(num_workers: int) -> beam.Pipeline:
+    """Returns a Beam pipeline that runs on this machine.
+
+    Args:
+      num_workers: processes, at least 1; a single one is this process.
+    """
     arguments = [f"--runner={FN_API_RUNNER}", f"--direct_num_workers={num_workers}"]
     if num_workers > 1:
         arguments.append("--direct_running_mode=multi_processing")
-    threads = decoder_threads(num_workers)
-    return ingest(videos, config, folders, lambda: beam.Pipeline(argv=arguments), threads).summary
+    return beam.Pipeline(argv=arguments)
 
 
 def decoder_threads(num_workers: int) -> int:

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from components.public_weights import output_folder, vocabulary
 from components.trainer.config import ModelConfig
-from models import hub_words
+from models import hub_folder, hub_words
 from models import import_hub as layout
 from models.export import export_text_video_model
 from models.hub_graph import ModuleError, ModuleGraph
@@ -58,7 +58,7 @@ def import_hub(
     output = output_folder.check_new(output)
     if max_words < 1:
         raise ValueError(f"max_words is {max_words}; give at least 1")
-    folder = _find_folder(os.fspath(module))
+    folder = hub_folder.downloaded(os.fspath(module))
     graph = ModuleGraph(folder)
     model = layout.make_model(graph)
     num_words = model.text_tower.embedding.input_dim - 1
@@ -83,21 +83,6 @@ def import_hub(
     )
     export_text_video_model(model, output, words, max_words, dataclasses.asdict(config))
     return config
-
-
-def _find_folder(module: str) -> str:
-    if "://" not in module:
-        return module
-    import tensorflow_hub
-
-    try:
-        return tensorflow_hub.resolve(module)
-    # An address fails in whatever its protocol trips over.
-    except Exception as error:
-        raise ValueError(
-            f"{module} cannot be downloaded: {_first_line(error)}; download the module by "
-            "hand and give its folder"
-        ) from error
 
 
 def _compare(model: TextVideoModel, table: WordTable, words: list[str], folder: str) -> None:

@@ -48,6 +48,16 @@ class TextVideoModel:
         self.path = path
         self.features = _described_features(path)
 
+    @property
+    def takes_images(self) -> bool:
+        """Whether the signature `video` takes frames, and not features."""
+        return "images" in self._model.signatures["video"].structured_input_signature[1]
+
+    @property
+    def video_outputs(self) -> frozenset[str]:
+        """The names of what the signature `video` gives."""
+        return frozenset(self._model.signatures["video"].structured_outputs)
+
     def embed_video(
         self, windows: np.ndarray, output: str = "video_embedding", finite: bool = True
     ) -> np.ndarray:

@@ -41,7 +41,8 @@ class ColourWorld:
         class Model(tf.Module):
             @tf.function(input_signature=[tf.TensorSpec([None] * 4 + [3], name="images")])
             def video(self, images):
-                return {"video_embedding": tf.reduce_mean(images, [1, 2, 3]) - 0.5 + bias}
+                colour = tf.reduce_mean(images, [1, 2, 3]) - 0.5 + bias
+                return {"video_embedding": colour, "mixed_5c": colour}
 
             @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="words")])
             def text(self, words):
@@ -96,6 +97,27 @@ class ColourWorld:
         frame = io.BytesIO()
         Image.new("RGB", (32, 24), colour).save(frame, "JPEG", quality=95)
         return frame.getvalue()
+
+    def write_video(
+        self, path: pathlib.Path, shown: Sequence[str], seconds: int = 4, rate: int = 10
+    ) -> pathlib.Path:
+        """Writes a video that shows each caption's colour for some seconds."""
+        import av
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("libx264", rate=rate)
+            stream.width, stream.height, stream.pix_fmt = 32, 24, "yuv420p"
+            stream.options = {"crf": "4", "preset": "ultrafast"}
+            for caption in shown:
+                colour = [255 if word in caption else 0 for word in PRIMARIES]
+                pixels = np.broadcast_to(np.array(colour, np.uint8), [24, 32, 3])
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+                for _ in range(seconds * rate):
+                    frame.pts = None
+                    container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+        return path
 
     def write_clips(
         self,

@@ -1,0 +1,175 @@
+"""Evaluates one model on one benchmark: annotations, rows of the videos, figures, a document."""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import apache_beam as beam
+
+from components.benchmark_evaluator import document
+from components.benchmark_evaluator.benchmarks import BENCHMARKS, Benchmark
+from components.benchmark_evaluator.embedding.feature_rows import FeatureRows
+from components.benchmark_evaluator.embedding.frame_rows import FrameRows
+from components.benchmark_evaluator.embedding.rows import RowSource
+from components.benchmark_evaluator.embedding.run import VideoJob, embed_videos
+from components.benchmark_evaluator.settings import BenchmarkSettings
+from components.feature_extractor import feature_folder
+from components.feature_extractor.config import FeaturesConfig
+from components.narrated_video_example_gen.manifest import ManifestError, find_video_files
+from components.retrieval_evaluator.text_video_model import ModelError, TextVideoModel
+from models import hub_folder
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What is evaluated on what.
+
+    Attributes:
+      benchmark: its name.
+      model: folder of a SavedModel; may be empty where features are probed.
+      annotations: the benchmark's annotation files.
+      videos: folder of its videos, or empty.
+      features: folder of their features in place of videos, or empty.
+      settings: how.
+      feature_rates: rows a second of each stream of the features; those of the HowTo100M paper for
+        the streams 2d and 3d, and one for others, where it says nothing else.
+    """
+
+    benchmark: str
+    model: str
+    annotations: str
+    videos: str
+    features: str
+    settings: BenchmarkSettings
+    feature_rates: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+
+def evaluate(
+    request: Request,
+    store: str,
+    make_pipeline: Callable[[], beam.Pipeline],
+    threads: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> document.Result:
+    """Evaluates a model.
+
+    Args:
+      request: what on what.
+      store: folder that keeps the rows of videos; a second evaluation with the same settings takes
+        them from there.
+      make_pipeline: makes the Beam pipeline to run on.
+      threads: threads of each worker's decoder.
+      progress: is told now and then how many of all videos are done.
+
+    Raises:
+      ManifestError: annotations, videos or features cannot be read.
+      ModelError: the model does not load, lacks what the benchmark needs, or fails.
+      ValueError: a setting does not fit, or too little can be scored.
+    """
+    benchmark = find_benchmark(request.benchmark)
+    protocol = request.settings.protocol
+    annotated = benchmark.read(request.annotations, protocol)
+    model = TextVideoModel(request.model) if request.model else None
+    _check_model(benchmark, request, model)
+    rules = benchmark.rules(annotated, protocol)
+    files, source = _located(rules, request, threads)
+    jobs = [
+        VideoJob(video_id, files[video_id], rule)
+        for video_id, rule in rules.items()
+        if video_id in files
+    ]
+    if not jobs:
+        raise ManifestError(
+            f"none of the {len(rules)} annotated videos is in "
+            f"{request.videos or request.features}: a file is named after its video's id, such as "
+            f"{next(iter(rules), 'ID')}{'.mp4' if request.videos else '.npy'}"
+        )
+    embedded = embed_videos(jobs, source, store, make_pipeline, progress)
+    arguments = (model,) if benchmark.needs_text else ()
+    outcome = benchmark.score(annotated, embedded, *arguments, protocol)
+    return document.Result.of(benchmark, request, outcome)
+
+
+def model_folder(model: str) -> str:
+    """Returns the folder of a model that is a pushed one, a hub module or an address of one.
+
+    Args:
+      model: what the command line says.
+
+    Raises:
+      ValueError: there is no such model, or it cannot be downloaded.
+    """
+    return hub_folder.downloaded(hub_folder.version_folder(model))
+
+
+def find_benchmark(name: str) -> Benchmark:
+    """Returns a benchmark.
+
+    Args:
+      name: of it.
+
+    Raises:
+      ValueError: there is none of this name.
+    """
+    if name not in BENCHMARKS:
+        raise ValueError(f"there is no benchmark {name!r}; there are {', '.join(BENCHMARKS)}")
+    return BENCHMARKS[name]
+
+
+def _check_model(benchmark: Benchmark, request: Request, model: TextVideoModel | None) -> None:
+    """Refuses what could fail only after hours of decoding."""
+    if bool(request.videos) == bool(request.features):
+        raise ValueError("give either the folder of the videos or that of their features")
+    if model is None and (benchmark.needs_text or request.videos):
+        raise ValueError(f"{benchmark.title} needs a model")
+    if model is None:
+        return
+    if request.videos and not model.takes_images:
+        raise ModelError(
+            f"the model {model.path} takes frozen features, not frames: give their folder "
+            f"as features"
+        )
+    output = request.settings.frames.output
+    if request.videos and output not in model.video_outputs:
+        raise ModelError(
+            f"the model {model.path} gives no {output}, which {benchmark.title} needs; it gives "
+            f"{' and '.join(sorted(model.video_outputs))}"
+        )
+    if request.features and benchmark.needs_text and model.takes_images:
+        raise ModelError(
+            f"the model {model.path} takes frames, not features: give the folder of the videos"
+        )
+
+
+def _located(
+    rules: Mapping[str, Any], request: Request, threads: int
+) -> tuple[dict[str, tuple[str, ...]], RowSource]:
+    """Returns the files of each video that is there, and what makes rows of them."""
+    if request.videos:
+        folder = pathlib.Path(request.videos)
+        if not folder.is_dir():
+            raise ManifestError(f"{folder} is no folder of videos")
+        found: dict[str, tuple[str, ...]] = {}
+        for path in find_video_files(folder):
+            found.setdefault(path.stem, (str(path),))
+        return found, FrameRows(request.model, request.settings.frames, threads)
+    streams = feature_folder.find_features(request.features)
+    defaults = FeaturesConfig()
+    rates = tuple(
+        request.feature_rates.get(name, feature_folder.stream_rate(name, defaults))
+        for name in streams
+    )
+    needs_text = find_benchmark(request.benchmark).needs_text
+    files = {
+        video_id: tuple(of_stream[video_id] for of_stream in streams.values())
+        for video_id in _in_all(streams.values(), rules)
+    }
+    return files, FeatureRows(rates, request.model if needs_text else "")
+
+
+def _in_all(streams: Iterable[Mapping[str, str]], video_ids: Iterable[str]) -> list[str]:
+    streams = list(streams)
+    return [
+        video_id for video_id in video_ids if all(video_id in of_stream for of_stream in streams)
+    ]

@@ -1,0 +1,187 @@
+"""`howto100m evaluate` and `howto100m metrics`. Heavy imports wait until one is run."""
+
+import logging
+import os
+
+import click
+
+from pipeline.errors import errors_in_one_line
+
+# The names of `benchmark_evaluator.benchmarks`, which takes seconds to import; a test compares.
+BENCHMARKS = (
+    "youcook2",
+    "msrvtt",
+    "lsmdc",
+    "csv",
+    "crosstask",
+    "hmdb51",
+    "ucf101",
+    "coin",
+    "youtube8m_segments",
+)
+
+
+@click.command()
+@click.option("--benchmark", required=True, type=click.Choice(BENCHMARKS))
+@click.option(
+    "--model",
+    metavar="PATH_OR_URL",
+    default="",
+    help="A pushed model, the folder of its versions, or a module such as "
+    "https://tfhub.dev/deepmind/mil-nce/s3d/1. A probe of features needs none.",
+)
+@click.option(
+    "--annotations",
+    required=True,
+    help="The benchmark's annotation file or folder; train=FILES,eval=FILES where it has parts.",
+)
+@click.option("--videos", default="", help="Folder of its videos, each named after its id.")
+@click.option(
+    "--features", default="", help="In place of videos: folder of a subfolder with ID.npy a stream."
+)
+@click.option(
+    "--output", type=click.Path(), help="Folder for the result. [default: runs/results/BENCHMARK]"
+)
+@click.option(
+    "--store",
+    default="runs/embeddings",
+    show_default=True,
+    type=click.Path(),
+    help="Folder that keeps embeddings; what is there is not computed again.",
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="SECTION.SETTING=VALUE",
+    help="Change a setting, such as frames.num_frames=16 or protocol.num_windows=10; repeatable.",
+)
+@click.option(
+    "--rate",
+    "rates",
+    multiple=True,
+    metavar="STREAM=ROWS_A_SECOND",
+    help="Of a stream of features. [default: 2d=1, 3d=1.5, others 1]",
+)
+@click.option("--workers", default=0, help="Processes that decode videos. [default: one a core]")
+def evaluate(
+    benchmark: str,
+    model: str,
+    annotations: str,
+    videos: str,
+    features: str,
+    output: str | None,
+    store: str,
+    overrides: tuple[str, ...],
+    rates: tuple[str, ...],
+    workers: int,
+) -> None:
+    """Score a model on one of the papers' benchmarks, of which you have the data.
+
+    Writes result.json, with all settings and everything that could not be scored, and
+    failures.jsonl.
+    """
+    with errors_in_one_line():
+        # Beam passes on its workers' start-up remarks as warnings.
+        logging.getLogger("apache_beam").setLevel(logging.ERROR)
+        from components.benchmark_evaluator import evaluate as evaluate_lib
+        from components.narrated_video_example_gen import ingest
+        from pipeline import configs
+
+        defaults = evaluate_lib.find_benchmark(benchmark).defaults
+        request = evaluate_lib.Request(
+            benchmark=benchmark,
+            model=evaluate_lib.model_folder(model) if model else "",
+            annotations=annotations,
+            videos=videos,
+            features=features,
+            settings=configs.with_overrides(defaults, overrides),
+            feature_rates=dict(map(_rate, rates)),
+        )
+        workers = workers or os.cpu_count() or 1
+        with click.progressbar(length=1, label="videos") as bar:
+
+            def tell(done: int, total: int) -> None:
+                bar.length = total
+                bar.update(done - bar.pos)
+
+            result = evaluate_lib.evaluate(
+                request,
+                store,
+                lambda: ingest.local_pipeline(workers),
+                ingest.decoder_threads(workers),
+                tell,
+            )
+        folder = output or os.path.join("runs", "results", benchmark)
+        result.write(folder)
+        _print_result(result.content)
+        click.echo(f"Look at {os.path.join(folder, 'result.json')}.")
+
+
+def _rate(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        rate = float(value)
+    except ValueError:
+        rate = 0.0
+    if not name or not rate > 0:
+        raise click.BadParameter(f"{text!r} is not of the form STREAM=ROWS_A_SECOND")
+    return name, rate
+
+
+def _print_result(content: dict) -> None:
+    """Prints the figures, what they rest on, and the papers' beside them."""
+    items = content["items"]
+    click.echo(
+        f"{content['title']}, {content['task']}: {items['scored']:,} of {items['annotated']:,} "
+        f"{items['unit']} scored"
+    )
+    for reason, count in items["failed_by_reason"].items():
+        click.echo(f"  {count:,} {reason}")
+    rows = [("this model", content["metrics"])]
+    rows += [(f"{row['method']} ({row['source']})", row["metrics"]) for row in content["published"]]
+    width = max(len(name) for name, _ in rows)
+    for name, figures in rows:
+        click.echo(f"{name:>{width}}:  {_in_words(figures)}")
+    for name, (low, high) in content["intervals"]["of"].items():
+        click.echo(
+            f"{name}: {content['intervals']['level']:.0%} interval {_figure(name, low)} to "
+            f"{_figure(name, high)}"
+        )
+    for reason in content["not_comparable_because"]:
+        click.secho(f"Not comparable: {reason}", fg="yellow")
+
+
+def _in_words(figures: dict) -> str:
+    return "  ".join(f"{name} {_figure(name, value)}" for name, value in figures.items())
+
+
+def _figure(name: str, value: float) -> str:
+    return f"{value:g}" if name == "median_rank" else f"{100 * value:.1f} %"
+
+
+@click.command()
+@click.option("--video-embeddings", required=True, type=click.Path(exists=True, dir_okay=False))
+@click.option("--text-embeddings", required=True, type=click.Path(exists=True, dir_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="Print the document of metrics.json.")
+def metrics(video_embeddings: str, text_embeddings: str, as_json: bool) -> None:
+    """Score anybody's embeddings: row i of one .npy file belongs to row i of the other."""
+    with errors_in_one_line():
+        import json
+
+        from components.retrieval_evaluator import embedding_files
+
+        scored = embedding_files.score_files(video_embeddings, text_embeddings)
+        if as_json:
+            click.echo(json.dumps(scored, indent=2))
+            return
+        for name in ("text_to_video", "video_to_text", "random"):
+            row = scored[name]
+            click.echo(
+                f"{name.replace('_', ' '):>14}:  R@1 {row['R@1']:.3f}  R@5 {row['R@5']:.3f}  "
+                f"R@10 {row['R@10']:.3f}  median rank {row['median_rank']:g}"
+            )
+        click.echo(
+            f"{scored['num_scored']:,} of {scored['num_expected']:,} pairs scored, "
+            f"{scored['text_to_video']['num_ties']:,} queries tied"
+        )
