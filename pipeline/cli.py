@@ -12,6 +12,7 @@ import click
 from pipeline import configs
 from pipeline.ablations.cli import ablate
 from pipeline.benchmarks.cli import evaluate, metrics
+from pipeline.benchmarks.exclusion import exclude_option, exclusion
 from pipeline.errors import errors_in_one_line
 from pipeline.studies.cli import study
 
@@ -91,6 +92,7 @@ _workers_option = click.option(
     type=click.FloatRange(0, 1, min_open=True),
     help="Train on this share of the captions of the train split.",
 )
+@exclude_option
 @click.option("--test-videos", type=click.Path(exists=True), help="Annotated videos to score on.")
 @click.option(
     "--test-annotations",
@@ -111,6 +113,7 @@ def run(
     annotations: str | None,
     annotation_format: str,
     train_fraction: float | None,
+    excluded: tuple[str, ...],
     test_videos: str | None,
     test_annotations: str | None,
     publisher: str,
@@ -148,6 +151,8 @@ def run(
         )
     if not videos:
         overrides = (*overrides, "ingest.store_frames=false")
+    with errors_in_one_line():
+        overrides = (*overrides, *exclusion(excluded, pathlib.Path(output)))
     if train_fraction is not None:
         overrides = (*overrides, f"training.train_fraction={train_fraction}")
     folder = pathlib.Path(output)
@@ -233,13 +238,20 @@ def _print_recalls(rows: list[tuple[str, dict]]) -> None:
     help="The named settings to start from. [default: 10 fps, short side 256, no filters]",
 )
 @_set_option
+@exclude_option
 @_workers_option
 def ingest(
-    videos: str, output: str, preset: str | None, overrides: tuple[str, ...], workers: int
+    videos: str,
+    output: str,
+    preset: str | None,
+    overrides: tuple[str, ...],
+    excluded: tuple[str, ...],
+    workers: int,
 ) -> None:
     """Read videos and subtitles into clips, captions and a ledger: the first stage alone."""
     with errors_in_one_line():
         start = configs.PRESETS[preset] if preset else configs.Preset("")
+        overrides = (*overrides, *exclusion(excluded, pathlib.Path(output)))
         settings = configs.with_overrides(start, overrides).ingest
         # Beam passes on its workers' start-up remarks as warnings.
         logging.getLogger("apache_beam").setLevel(logging.ERROR)

@@ -38,6 +38,8 @@ class IngestConfig:
       annotation_splits: "eval" takes the set's evaluation part alone, all of it to the eval split;
         "own" makes the set's training part the train split and its evaluation part the eval split.
         See `annotations.annotated_set.read_annotated_set`.
+      exclude_videos: path of a CSV with the columns video_id and benchmark: videos not to read,
+        as a benchmark scores them; empty for none. It does not concern annotated sets.
       store_frames: whether clip records hold frames. Without them no picture is decoded, and a
         video file may be missing where the manifest or the annotations know the video.
     """
@@ -60,6 +62,7 @@ class IngestConfig:
     annotations: str = ""
     annotation_format: str = "csv"
     annotation_splits: str = "eval"
+    exclude_videos: str = ""
     store_frames: bool = True
 
     def __post_init__(self):

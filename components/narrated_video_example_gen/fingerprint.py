@@ -33,6 +33,8 @@ def _files(videos: str, config: IngestConfig) -> Iterator[str]:
             yield path
     if config.caption_json:
         yield config.caption_json
+    if config.exclude_videos:
+        yield config.exclude_videos
     if not videos:
         return
     if os.path.isdir(videos):

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from components import complete_files
 from components.narrated_video_example_gen import (
+    exclusions,
     failed_ledger,
     filters,
     ledger,
@@ -218,10 +219,14 @@ def _plan(videos: str, config: IngestConfig, work: str) -> _Plan:
             "no videos are named: give a folder, or a manifest CSV; only annotations can name the "
             "videos in its place, with ingest.store_frames=false"
         )
+    excluded = exclusions.read_exclusions(config.exclude_videos)
     rows, entries = manifest.read_videos(videos, need_files=config.store_frames)
     kept = []
     for row in rows:
-        if verdict := filters.check_metadata(row, config):
+        if benchmark := excluded.get(row.video_id):
+            verdict = f"in_{benchmark}", f"the benchmark {benchmark} scores this video"
+            entries.append(Entry(row.video_id, row.source, None, "filter", *verdict))
+        elif verdict := filters.check_metadata(row, config):
             entries.append(Entry(row.video_id, row.source, None, "filter", *verdict))
         else:
             kept.append(row)

@@ -21,6 +21,8 @@ COMMANDS = [
     "import-hub",
     "ablate",
     "study",
+    "evaluate",
+    "metrics",
 ]
 
 

@@ -61,6 +61,15 @@ def test_counts_a_manifest_and_the_files_that_the_settings_name(folder):
     assert len(seen) == 3
 
 
+def test_counts_the_list_of_videos_that_are_not_read(folder):
+    excluded = folder / "excluded.csv"
+    excluded.write_text("video_id,benchmark\n")
+    config = IngestConfig(exclude_videos=str(excluded))
+    before = input_fingerprint(str(folder), config)
+    touch(excluded)
+    assert input_fingerprint(str(folder), config) != before
+
+
 def test_counts_every_file_of_annotations_without_videos(tmp_path):
     train, test = tmp_path / "train.csv", tmp_path / "test.csv"
     config = IngestConfig(

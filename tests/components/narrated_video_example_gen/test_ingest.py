@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import pathlib
 
@@ -214,6 +215,24 @@ def test_manifest_filters_and_fixed_splits(good_folder, tmp_path):
     assert summary["videos"] == {"read": 5, "kept": 4, "left_out": {"too_few_views": 1}}
     assert {video_id for video_id, _ in read_captions(output, "train")} == {b"good2", b"good4"}
     assert {video_id for video_id, _ in read_captions(output, "eval")} == {b"good0", b"good3"}
+
+
+def test_videos_of_a_benchmark_are_left_out_and_counted(good_folder, tmp_path):
+    excluded = tmp_path / "excluded.csv"
+    excluded.write_text("video_id,benchmark\ngood1,youcook2\ngood4,coin\ngood5,coin\ngone,coin\n")
+    output = tmp_path / "output"
+    config = dataclasses.replace(SMALL, exclude_videos=str(excluded))
+    summary = ingest.run_ingest(str(good_folder), str(output), config, num_workers=1)
+    assert summary["videos"] == {
+        "read": 8,
+        "kept": 5,
+        "left_out": {"in_coin": 2, "in_youcook2": 1},
+    }
+    found = {entry["video_id"]: entry["message"] for entry in read_ledger(output)}
+    assert found["good1"] == "the benchmark youcook2 scores this video"
+    for split in ("train", "eval"):
+        kept = {video_id for video_id, _ in read_captions(output, split)}
+        assert kept.isdisjoint({b"good1", b"good4", b"good5"})
 
 
 def test_annotated_set_has_the_eval_split_alone(good_folder, tmp_path):

@@ -1,0 +1,45 @@
+"""Videos that must not be trained on, because a benchmark scores them."""
+
+import csv
+import pathlib
+from collections.abc import Collection, Mapping
+
+from components.narrated_video_example_gen.manifest import read_csv
+
+_COLUMNS = ("video_id", "benchmark")
+
+
+def write_exclusions(path: pathlib.Path, ids_of: Mapping[str, Collection[str]]) -> None:
+    """Writes which videos are excluded, and why; the same ids give the same file.
+
+    A file that holds this already is left alone, as its time of change decides about the cache.
+
+    Args:
+      path: the file, a CSV.
+      ids_of: for each benchmark the ids of its videos.
+    """
+    of_video: dict[str, str] = {}
+    for benchmark in sorted(ids_of):
+        for video_id in ids_of[benchmark]:
+            of_video.setdefault(video_id, benchmark)
+    if path.exists() and read_exclusions(str(path)) == of_video:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(_COLUMNS)
+        writer.writerows(sorted(of_video.items()))
+
+
+def read_exclusions(path: str) -> dict[str, str]:
+    """Returns the benchmark of each excluded video.
+
+    Args:
+      path: the file, or empty for none.
+
+    Raises:
+      ManifestError: the file cannot be read or lacks a column.
+    """
+    if not path:
+        return {}
+    return {row["video_id"]: row["benchmark"] for row in read_csv(pathlib.Path(path), _COLUMNS)}
