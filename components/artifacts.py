@@ -24,6 +24,12 @@ class RetrievalEvaluation(artifact.Artifact):
     TYPE_NAME = "RetrievalEvaluation"
 
 
+class BenchmarkEvaluation(artifact.Artifact):
+    """A model's figures on a benchmark, `result.json`, and what failed, `failures.jsonl`."""
+
+    TYPE_NAME = "BenchmarkEvaluation"
+
+
 class ClipIndex(artifact.Artifact):
     """What text search looks through: `embeddings.npy`, `clips.jsonl` and `model.json`.
 

@@ -6,13 +6,15 @@ import pathlib
 import sys
 import time
 import warnings
+from typing import Any
 
 import click
 
 from pipeline import configs
 from pipeline.ablations.cli import ablate
-from pipeline.benchmarks.cli import evaluate, metrics
+from pipeline.benchmarks.cli import evaluate, metrics, results
 from pipeline.benchmarks.exclusion import exclude_option, exclusion
+from pipeline.benchmarks.gate import gate_options
 from pipeline.errors import errors_in_one_line
 from pipeline.studies.cli import study
 
@@ -99,6 +101,7 @@ _workers_option = click.option(
     type=click.Path(exists=True),
     help="Their annotations: a CSV with video_id,start,end,caption.",
 )
+@gate_options
 @click.option("--publisher", default="local", show_default=True, help="Hub folder, first level.")
 @click.option("--model-name", help="Hub folder, second level. [default: the preset's]")
 @_workers_option
@@ -119,6 +122,7 @@ def run(
     publisher: str,
     model_name: str | None,
     workers: int,
+    **gate: Any,
 ) -> None:
     """Train, score and push a text-video model from a folder of narrated videos.
 
@@ -169,6 +173,7 @@ def run(
             model_name=model_name or "",
             workers=workers,
             init_from=init_from or "",
+            **gate,
         )
         config = options.resolve()
         options.save(folder / "run.json")
@@ -210,6 +215,11 @@ def _print_outcome(config: configs.RunConfig, progress, seconds: float) -> None:
         click.echo("fine-tuning, text to video:")
         _print_recalls([(row["name"], row) for row in metrics["fine_tuning"]])
     click.echo(metrics["blessing_reason"])
+    if config.gate is not None:
+        gate = json.loads((folder / "benchmark_result.json").read_text())["gate"]
+        click.echo(gate["reason"])
+        if metrics["blessed"] and not gate["blessed"]:
+            click.echo("Nothing was pushed; a lower --benchmark-minimum would let it pass.")
     if not metrics["blessed"]:
         click.echo("Nothing was pushed; --set evaluation.min_recall_margin=-1 takes the bar away.")
     nodes = f"{progress.executed} nodes run, {progress.cached} from cache"
@@ -433,4 +443,5 @@ def import_hub(
 main.add_command(ablate)
 main.add_command(evaluate)
 main.add_command(metrics)
+main.add_command(results)
 main.add_command(study)

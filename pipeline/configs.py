@@ -12,6 +12,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from components.benchmark_evaluator.config import GateConfig
 from components.feature_extractor.config import FeaturesConfig
 from components.narrated_video_example_gen.annotations.files import annotation_files
 from components.narrated_video_example_gen.config import IngestConfig
@@ -73,6 +74,7 @@ class RunConfig:
       model_name: second level of the hub folder; the version is the third.
       workers: processes that decode videos; 0 for one for each core.
       init_from: folder of the pushed model that training starts from, or empty.
+      gate: a benchmark on which a model must reach a bar to be pushed, or None.
     """
 
     output: str
@@ -84,6 +86,7 @@ class RunConfig:
     model_name: str = "mil-nce-s3d"
     workers: int = 0
     init_from: str = ""
+    gate: GateConfig | None = None
 
     def __post_init__(self):
         if bool(self.test_videos) != bool(self.test_annotations):
@@ -358,6 +361,12 @@ class RunOptions:
       model_name: second level of the hub folder; empty for the preset's.
       workers: processes that decode videos; 0 for one for each core.
       init_from: folder of a pushed model, or of its versions, to start training from, or empty.
+      benchmark: name of a benchmark that gates the push, or empty.
+      benchmark_annotations: its annotation files.
+      benchmark_videos: folder of its videos, or empty.
+      benchmark_features: folder of their features in place of videos, or empty.
+      benchmark_minimum: least value of its headline figure, as a fraction.
+      benchmark_settings: its settings that differ from the papers', `section.setting=value`, each.
     """
 
     videos: str
@@ -370,6 +379,12 @@ class RunOptions:
     model_name: str = ""
     workers: int = 0
     init_from: str = ""
+    benchmark: str = ""
+    benchmark_annotations: str = ""
+    benchmark_videos: str = ""
+    benchmark_features: str = ""
+    benchmark_minimum: float = 0.0
+    benchmark_settings: tuple[str, ...] = ()
 
     def resolve(self) -> RunConfig:
         """Returns the run with its preset looked up and its paths absolute.
@@ -396,6 +411,26 @@ class RunOptions:
             model_name=self.model_name or preset.model_name,
             workers=self.workers or os.cpu_count() or 1,
             init_from=init_from,
+            gate=self._gate(),
+        )
+
+    def _gate(self) -> GateConfig | None:
+        if not self.benchmark:
+            return None
+        if not self.benchmark_annotations or not (self.benchmark_videos or self.benchmark_features):
+            raise ValueError(
+                "a benchmark that gates the push needs its annotations, and its videos or features"
+            )
+        from components.benchmark_evaluator.benchmarks import find_benchmark
+
+        defaults = find_benchmark(self.benchmark).defaults
+        return GateConfig(
+            self.benchmark,
+            absolute_annotations(self.benchmark_annotations),
+            _absolute(self.benchmark_videos),
+            _absolute(self.benchmark_features),
+            self.benchmark_minimum,
+            with_overrides(defaults, self.benchmark_settings).as_dict(),
         )
 
     def save(self, path: pathlib.Path) -> None:

@@ -7,6 +7,7 @@ import json
 from tfx import v1 as tfx
 from tfx.dsl.components.base import base_node
 
+from components.benchmark_evaluator.component import BenchmarkEvaluator
 from components.clip_index.component import ClipIndexGen
 from components.example_validator.component import CaptionValidator
 from components.feature_extractor.component import FeatureExtractor
@@ -134,6 +135,13 @@ def create_pipeline(config: configs.RunConfig) -> tfx.dsl.Pipeline:
             pretrained_model=config.init_from,
         ),
     )
+    blessing = evaluator.outputs["blessing"]
+    if config.gate is not None:
+        gate = BenchmarkEvaluator(
+            model=trainer.outputs["model"], config=config.gate, prior_blessing=blessing
+        ).with_beam_pipeline_args(_decoding_args(config.workers))
+        nodes.append(gate)
+        blessing = gate.outputs["blessing"]
     card = ModelCardGen(
         model=trainer.outputs["model"],
         evaluation=evaluator.outputs["evaluation"],
@@ -144,7 +152,7 @@ def create_pipeline(config: configs.RunConfig) -> tfx.dsl.Pipeline:
     )
     pusher = tfx.components.Pusher(
         model=card.outputs["model"],
-        model_blessing=evaluator.outputs["blessing"],
+        model_blessing=blessing,
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=config.hub_directory)
         ),

@@ -70,9 +70,10 @@ def ledgers(config: configs.RunConfig) -> dict[str, str]:
 
 
 def gather(config: configs.RunConfig) -> None:
-    """Copies ledgers, metrics, report and search index of the last run into its output folder.
+    """Copies what people look at out of the last run into its output folder.
 
-    The ledgers are those of the ingest and, on the HowTo100M road, of the features.
+    That is ledgers, metrics, report, search index and the result of a benchmark that gates the
+    push. The ledgers are those of the ingest and, on the HowTo100M road, of the features.
 
     The index is copied only when a model was pushed: after a run whose model was not blessed,
     search goes on with the last blessed one.
@@ -86,6 +87,11 @@ def gather(config: configs.RunConfig) -> None:
         ("RetrievalEvaluator", "evaluation", "metrics.json", "metrics.json"),
         ("RetrievalEvaluator", "evaluation", "report.html", "report.html"),
     ]
+    if config.gate is not None:
+        wanted += [
+            ("BenchmarkEvaluator", "evaluation", name, f"benchmark_{name}")
+            for name in ("result.json", "failures.jsonl")
+        ]
     for node_id, prefix in ledgers(config).items():
         wanted += [
             (node_id, "ledger", name, prefix + name) for name in ("ledger.jsonl", "summary.json")

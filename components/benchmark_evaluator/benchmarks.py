@@ -161,3 +161,17 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         ),
     )
 }
+
+
+def find_benchmark(name: str) -> Benchmark:
+    """Returns a benchmark.
+
+    Args:
+      name: of it.
+
+    Raises:
+      ValueError: there is none of this name.
+    """
+    if name not in BENCHMARKS:
+        raise ValueError(f"there is no benchmark {name!r}; there are {', '.join(BENCHMARKS)}")
+    return BENCHMARKS[name]

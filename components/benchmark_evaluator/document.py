@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from components import complete_files
 from components.benchmark_evaluator.outcome import Failure, Outcome
 from components.benchmark_evaluator.protocols import bootstrap
-from components.benchmark_evaluator.published import PUBLISHED
+from components.benchmark_evaluator.published import published_rows
 
 if TYPE_CHECKING:
     from components.benchmark_evaluator.benchmarks import Benchmark
@@ -79,7 +79,14 @@ class Result:
                 "videos": request.videos,
                 "features": request.features,
             },
-            "published": [dataclasses.asdict(row) for row in PUBLISHED.get(benchmark.name, ())],
+            "published": [
+                dataclasses.asdict(row)
+                for row in published_rows(
+                    benchmark.name,
+                    items.annotated,
+                    getattr(request.settings.protocol, "video_list", ""),
+                )
+            ],
         }
         return cls(content, list(items.failures))
 

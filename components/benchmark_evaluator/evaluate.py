@@ -8,7 +8,7 @@ from typing import Any
 import apache_beam as beam
 
 from components.benchmark_evaluator import document
-from components.benchmark_evaluator.benchmarks import BENCHMARKS, Benchmark
+from components.benchmark_evaluator.benchmarks import Benchmark, find_benchmark
 from components.benchmark_evaluator.embedding.feature_rows import FeatureRows
 from components.benchmark_evaluator.embedding.frame_rows import FrameRows
 from components.benchmark_evaluator.embedding.rows import RowSource
@@ -101,20 +101,6 @@ def model_folder(model: str) -> str:
       ValueError: there is no such model, or it cannot be downloaded.
     """
     return hub_folder.downloaded(hub_folder.version_folder(model))
-
-
-def find_benchmark(name: str) -> Benchmark:
-    """Returns a benchmark.
-
-    Args:
-      name: of it.
-
-    Raises:
-      ValueError: there is none of this name.
-    """
-    if name not in BENCHMARKS:
-        raise ValueError(f"there is no benchmark {name!r}; there are {', '.join(BENCHMARKS)}")
-    return BENCHMARKS[name]
 
 
 def _check_model(benchmark: Benchmark, request: Request, model: TextVideoModel | None) -> None:

@@ -52,7 +52,7 @@ _RECOGNITION = {
     "ucf101": (("I3D, frozen", 83.4), ("S3D, frozen", 82.7)),
 }
 
-PUBLISHED: Mapping[str, tuple[PublishedRow, ...]] = {
+_PUBLISHED: Mapping[str, tuple[PublishedRow, ...]] = {
     "youcook2": (
         _retrieval("random", _MILNCE_5A, 0.03, 0.15, 0.3, 1675),
         _retrieval("HGLMM FV CCA, trained on YouCook2", _HOWTO_5, 4.6, 14.3, 21.6, 75),
@@ -125,7 +125,7 @@ PUBLISHED: Mapping[str, tuple[PublishedRow, ...]] = {
     ),
 }
 # The same tables' rows for networks that were trained on as a whole.
-PUBLISHED_FINE_TUNED: Mapping[str, tuple[PublishedRow, ...]] = {
+_FINE_TUNED: Mapping[str, tuple[PublishedRow, ...]] = {
     "hmdb51": (
         _one("MIL-NCE I3D, fine-tuned", _MILNCE_3, "top_1", 59.2),
         _one("MIL-NCE S3D, fine-tuned", _MILNCE_3, "top_1", 61.0),
@@ -135,3 +135,23 @@ PUBLISHED_FINE_TUNED: Mapping[str, tuple[PublishedRow, ...]] = {
         _one("MIL-NCE S3D, fine-tuned", _MILNCE_3, "top_1", 91.3),
     ),
 }
+# Clips of the sets that the papers score on: MSR-VTT's is 1k-A, given by its own list of sentences.
+_NUM_CLIPS = {"youcook2": 3350, "msrvtt": 1000, "lsmdc": 1000}
+
+
+def published_rows(
+    benchmark: str, num_annotated: int, video_list: str = "", fine_tuned: bool = False
+) -> tuple[PublishedRow, ...]:
+    """Returns the papers' rows for the same set; none where the set is another one.
+
+    Args:
+      benchmark: its name.
+      num_annotated: items of the set that was scored on.
+      video_list: the list that chose them, or empty: the papers' sets need none.
+      fine_tuned: whether the network was trained on the benchmark as a whole.
+    """
+    if num_annotated != _NUM_CLIPS.get(benchmark, num_annotated):
+        return ()
+    if benchmark in _NUM_CLIPS and video_list:
+        return ()
+    return (_FINE_TUNED if fine_tuned else _PUBLISHED).get(benchmark, ())

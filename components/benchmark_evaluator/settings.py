@@ -1,7 +1,7 @@
 """The settings of each benchmark; the defaults are those of the papers and their code."""
 
 import dataclasses
-import json
+from collections.abc import Mapping
 from typing import Any
 
 from components.benchmark_evaluator.annotations.crosstask import VARIANTS as TEST_SETS
@@ -167,10 +167,26 @@ class BenchmarkSettings:
     frames: FrameProtocol
     protocol: Protocol
 
-    def to_json(self) -> str:
-        """Returns the settings as JSON."""
-        return json.dumps(self.as_dict())
-
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, dict[str, Any]]:
         """Returns the settings by section."""
         return dataclasses.asdict(self)
+
+    def replaced(self, values: Mapping[str, Mapping[str, Any]]) -> "BenchmarkSettings":
+        """Returns the settings with some values changed.
+
+        Args:
+          values: by section, as `as_dict` returns them, all or some.
+
+        Raises:
+          ValueError: there is no such section or setting, or a value does not fit.
+        """
+        try:
+            return dataclasses.replace(
+                self,
+                **{
+                    section: dataclasses.replace(getattr(self, section), **changed)
+                    for section, changed in values.items()
+                },
+            )
+        except (AttributeError, TypeError) as error:
+            raise ValueError(f"benchmark settings do not fit: {error}") from error

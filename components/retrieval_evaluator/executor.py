@@ -7,12 +7,12 @@ from typing import Any
 
 from absl import logging
 from tfx import types
-from tfx.components.evaluator import constants
 from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
+from components.model_blessing import mark_blessing
 from components.retrieval_evaluator import blessing, evaluation, fine_tuning, report
 from components.retrieval_evaluator.clips import ClipSource
 from components.retrieval_evaluator.config import EvaluatorConfig
@@ -122,8 +122,10 @@ class Executor(base_executor.BaseExecutor):
             os.path.join(folder, REPORT_FILE),
             report.render(document, headline, pictures, training_log),
         )
-        _bless(
-            artifact_utils.get_single_instance(output_dict[BLESSING_KEY]), model_artifact, decision
+        mark_blessing(
+            artifact_utils.get_single_instance(output_dict[BLESSING_KEY]),
+            model_artifact,
+            decision.blessed,
         )
 
 
@@ -166,17 +168,3 @@ def _clip_source(
 
 def _serving_folder(model: types.Artifact) -> str:
     return path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
-
-
-def _bless(artifact: types.Artifact, model: types.Artifact, decision: blessing.Decision) -> None:
-    """Marks a `ModelBlessing` as the TFX Evaluator does, for the TFX Pusher."""
-    artifact.set_string_custom_property(
-        constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri
-    )
-    artifact.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)
-    artifact.set_int_custom_property(
-        constants.ARTIFACT_PROPERTY_BLESSED_KEY,
-        constants.BLESSED_VALUE if decision.blessed else constants.NOT_BLESSED_VALUE,
-    )
-    name = constants.BLESSED_FILE_NAME if decision.blessed else constants.NOT_BLESSED_FILE_NAME
-    io_utils.write_string_file(os.path.join(artifact.uri, name), "")

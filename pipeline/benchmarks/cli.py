@@ -185,3 +185,21 @@ def metrics(video_embeddings: str, text_embeddings: str, as_json: bool) -> None:
             f"{scored['num_scored']:,} of {scored['num_expected']:,} pairs scored, "
             f"{scored['text_to_video']['num_ties']:,} queries tied"
         )
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(exists=True))
+@click.option(
+    "--output", type=click.Path(), default="runs/results", show_default=True, help="Folder."
+)
+def results(paths: tuple[str, ...], output: str) -> None:
+    """Collect results in one page: results.html and results.md, in the shape of the papers' tables.
+
+    PATHS are result.json files or folders with them. [default: runs/results]
+    """
+    with errors_in_one_line():
+        from components.benchmark_evaluator import page
+
+        found = page.read_results(paths or ("runs/results",))
+        page.write_page(found, output)
+        click.echo(f"{len(found)} results are in {os.path.join(output, 'results.html')}")

@@ -23,6 +23,7 @@ COMMANDS = [
     "study",
     "evaluate",
     "metrics",
+    "results",
 ]
 
 
