@@ -10,6 +10,7 @@ import apache_beam as beam
 from components.benchmark_evaluator.embedding.row_rules import RowRule
 from components.benchmark_evaluator.embedding.rows import Rows, RowSource
 from components.benchmark_evaluator.embedding.store import EmbeddingStore, row_key
+from components.retrieval_evaluator.text_video_model import ModelError
 
 _WATCH_SECONDS = 1.0
 
@@ -85,7 +86,10 @@ def embed_videos(
         store.forget(keys[job.video_id])
     with _watched(store, [keys[job.video_id] for job in missing], len(jobs), progress):
         if missing:
-            with make_pipeline() as pipeline:
+            with (
+                _model_errors(store, [keys[job.video_id] for job in missing]),
+                make_pipeline() as pipeline,
+            ):
                 _ = (
                     pipeline
                     | "Videos" >> beam.Create([(keys[job.video_id], job) for job in missing])
@@ -93,6 +97,17 @@ def embed_videos(
                     | "Embed" >> beam.ParDo(_Embed(source, folder))
                 )
     return EmbeddedVideos(store, keys)
+
+
+@contextlib.contextmanager
+def _model_errors(store: EmbeddingStore, keys: Sequence[str]) -> Iterator[None]:
+    """Raises what a worker raised: from other processes Beam gives back the text of tracebacks."""
+    try:
+        yield
+    except Exception as error:
+        for message in filter(None, map(store.model_error, keys)):
+            raise ModelError(message) from error
+        raise
 
 
 @contextlib.contextmanager
@@ -140,6 +155,15 @@ class _Embed(beam.DoFn):
 
         Args:
           element: the key of its rows, and the video.
+
+        Raises:
+          ModelError: the model fails.
         """
         key, job = element
-        EmbeddingStore(self._folder).write(key, self._source.rows(job.paths, job.rule))
+        store = EmbeddingStore(self._folder)
+        try:
+            rows = self._source.rows(job.paths, job.rule)
+        except ModelError as error:
+            store.write_model_error(key, str(error))
+            raise
+        store.write(key, rows)

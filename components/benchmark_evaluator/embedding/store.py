@@ -58,12 +58,33 @@ class EmbeddingStore:
                 json.dump(rows.problem, stream)
         else:
             problem_path.unlink(missing_ok=True)
-        if rows.values is not None:
+        if rows.values is None:
+            values_path.unlink(missing_ok=True)
+        else:
             with (
                 complete_files.replacing(str(values_path)) as temporary,
                 open(temporary, "wb") as stream,
             ):
                 np.save(stream, rows.values, allow_pickle=False)
+
+    def write_model_error(self, key: str, message: str) -> None:
+        """Keeps why the model failed, for the process that is to tell.
+
+        Args:
+          key: see `row_key`.
+          message: what to tell.
+        """
+        with complete_files.written(str(self._error_path(key))) as stream:
+            stream.write(message)
+
+    def model_error(self, key: str) -> str | None:
+        """Returns why the model failed, or None where it did not.
+
+        Args:
+          key: see `row_key`.
+        """
+        path = self._error_path(key)
+        return path.read_text() if path.exists() else None
 
     def forget(self, key: str) -> None:
         """Lets go of what is known of a video.
@@ -71,7 +92,7 @@ class EmbeddingStore:
         Args:
           key: see `row_key`.
         """
-        for path in self._paths(key):
+        for path in (*self._paths(key), self._error_path(key)):
             path.unlink(missing_ok=True)
 
     def is_done(self, key: str) -> bool:
@@ -92,6 +113,9 @@ class EmbeddingStore:
 
     def _paths(self, key: str) -> tuple[pathlib.Path, pathlib.Path]:
         return self._folder / f"{key}.json", self._folder / f"{key}.npy"
+
+    def _error_path(self, key: str) -> pathlib.Path:
+        return self._folder / f"{key}.error"
 
 
 def row_key(source: RowSource, paths: Sequence[str], rule: RowRule) -> str:
