@@ -4,13 +4,19 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from components.benchmark_evaluator.annotations import action_recognition, coin, crosstask
+from components.benchmark_evaluator.annotations import (
+    action_recognition,
+    coin,
+    crosstask,
+    kinetics,
+)
 from components.benchmark_evaluator.annotations import retrieval as retrieval_sets
 from components.benchmark_evaluator.annotations.text_files import read_ids
 from components.benchmark_evaluator.annotations.youtube8m import read_youtube8m_segments
 from components.benchmark_evaluator.embedding.frame_rows import FrameProtocol
 from components.benchmark_evaluator.settings import (
     BenchmarkSettings,
+    FineTuningProtocol,
     LocalizationProtocol,
     ProbeProtocol,
     RankingProtocol,
@@ -18,6 +24,7 @@ from components.benchmark_evaluator.settings import (
     SegmentationProtocol,
 )
 from components.benchmark_evaluator.tasks import (
+    fine_tuning,
     localization,
     probe,
     ranking,
@@ -52,6 +59,11 @@ class Benchmark:
     score: Callable[..., Any]
     needs_text: bool
     sizes: Mapping[int, str]
+
+    @property
+    def is_fine_tuned(self) -> bool:
+        """Whether the model is trained on: `rules` and `score` are not used then."""
+        return isinstance(self.defaults.protocol, FineTuningProtocol)
 
 
 _EMBEDDING = FrameProtocol()
@@ -109,6 +121,20 @@ def _probe(name: str, title: str, read: Callable[[str], Any], size: int) -> Benc
     )
 
 
+def _fine_tuning(name: str, title: str, read: Callable[[str], Any], sizes: dict) -> Benchmark:
+    return Benchmark(
+        name,
+        title,
+        "fine-tuning on action recognition",
+        BenchmarkSettings(_EMBEDDING, FineTuningProtocol()),
+        lambda annotations, protocol: read(annotations),
+        lambda annotated, protocol: {video.video_id: None for video in annotated.videos},
+        fine_tuning.score,
+        False,
+        sizes,
+    )
+
+
 def _read_youtube8m(annotations: str, protocol: RankingProtocol) -> Any:
     if not protocol.vocabulary:
         raise ValueError(
@@ -135,6 +161,19 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         ),
         _probe("hmdb51", "HMDB-51", action_recognition.read_hmdb51, 6766),
         _probe("ucf101", "UCF-101", action_recognition.read_ucf101, 13320),
+        _fine_tuning(
+            "hmdb51_fine_tuning",
+            "HMDB-51",
+            action_recognition.read_hmdb51,
+            {6766: "all videos of the three splits"},
+        ),
+        _fine_tuning(
+            "ucf101_fine_tuning",
+            "UCF-101",
+            action_recognition.read_ucf101,
+            {13320: "all videos of the three splits"},
+        ),
+        _fine_tuning("kinetics700", "Kinetics-700", kinetics.read_kinetics, {}),
         Benchmark(
             "coin",
             "COIN",

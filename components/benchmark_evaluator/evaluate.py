@@ -1,6 +1,7 @@
 """Evaluates one model on one benchmark: annotations, rows of the videos, figures, a document."""
 
 import dataclasses
+import os
 import pathlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -11,14 +12,18 @@ from components.benchmark_evaluator import document
 from components.benchmark_evaluator.benchmarks import Benchmark, find_benchmark
 from components.benchmark_evaluator.embedding.feature_rows import FeatureRows
 from components.benchmark_evaluator.embedding.frame_rows import FrameRows
+from components.benchmark_evaluator.embedding.row_rules import ClipRows, RegularRows
 from components.benchmark_evaluator.embedding.rows import RowSource
 from components.benchmark_evaluator.embedding.run import VideoJob, embed_videos
+from components.benchmark_evaluator.outcome import failures_of, reasons_in_words
 from components.benchmark_evaluator.settings import BenchmarkSettings
+from components.benchmark_evaluator.tasks import fine_tuning
 from components.feature_extractor import feature_folder
 from components.feature_extractor.config import FeaturesConfig
 from components.narrated_video_example_gen.manifest import ManifestError, find_video_files
 from components.retrieval_evaluator.text_video_model import ModelError, TextVideoModel
 from models import hub_folder
+from models.feature_pipeline import describe_layout
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +38,7 @@ class Request:
       features: folder of their features in place of videos, or empty.
       settings: how.
       feature_rates: rows a second of each stream of the features; those of the HowTo100M paper for
-        the streams 2d and 3d, and one for others, where it says nothing else.
+        the streams 2d and 3d, and one for others, where neither it nor the model says otherwise.
     """
 
     benchmark: str
@@ -51,6 +56,7 @@ def evaluate(
     make_pipeline: Callable[[], beam.Pipeline],
     threads: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    say: Callable[[str], None] = print,
 ) -> document.Result:
     """Evaluates a model.
 
@@ -61,6 +67,7 @@ def evaluate(
       make_pipeline: makes the Beam pipeline to run on.
       threads: threads of each worker's decoder.
       progress: is told now and then how many of all videos are done.
+      say: gets a line after each pass of a fine-tuning.
 
     Raises:
       ManifestError: annotations, videos or features cannot be read.
@@ -70,10 +77,16 @@ def evaluate(
     benchmark = find_benchmark(request.benchmark)
     protocol = request.settings.protocol
     annotated = benchmark.read(request.annotations, protocol)
-    model = TextVideoModel(request.model) if request.model else None
+    signatures = ("video", "text") if benchmark.needs_text else ("video",)
+    model = TextVideoModel(request.model, signatures) if request.model else None
     _check_model(benchmark, request, model)
     rules = benchmark.rules(annotated, protocol)
-    files, source = _located(rules, request, threads)
+    if not rules:
+        raise ManifestError(
+            f"{request.annotations} has no video to score with these settings: "
+            f"{reasons_in_words(failures_of(annotated.problems))}"
+        )
+    files, source = _located(rules, request, model, threads)
     jobs = [
         VideoJob(video_id, files[video_id], rule)
         for video_id, rule in rules.items()
@@ -85,6 +98,10 @@ def evaluate(
             f"{request.videos or request.features}: a file is named after its video's id, such as "
             f"{next(iter(rules), 'ID')}{'.mp4' if request.videos else '.npy'}"
         )
+    if benchmark.is_fine_tuned:
+        place = fine_tuning.Place(request.model, store, make_pipeline, threads, progress, say)
+        outcome = benchmark.score(annotated, files, request.settings, place)
+        return document.Result.of(benchmark, request, outcome)
     embedded = embed_videos(jobs, source, store, make_pipeline, progress)
     arguments = (model,) if benchmark.needs_text else ()
     outcome = benchmark.score(annotated, embedded, *arguments, protocol)
@@ -111,12 +128,19 @@ def _check_model(benchmark: Benchmark, request: Request, model: TextVideoModel |
         raise ValueError(f"{benchmark.title} needs a model")
     if model is None:
         return
+    if request.features and benchmark.is_fine_tuned:
+        raise ValueError(f"{benchmark.title} is fine-tuned on videos, not on their features")
     if request.videos and not model.takes_images:
         raise ModelError(
             f"the model {model.path} takes frozen features, not frames: give their folder "
             f"as features"
         )
     output = request.settings.frames.output
+    if request.videos and benchmark.needs_text and output != "video_embedding":
+        raise ValueError(
+            f"{benchmark.title} compares videos with text, so frames.output must be "
+            f"video_embedding, not {output}"
+        )
     if request.videos and output not in model.video_outputs:
         raise ModelError(
             f"the model {model.path} gives no {output}, which {benchmark.title} needs; it gives "
@@ -129,29 +153,60 @@ def _check_model(benchmark: Benchmark, request: Request, model: TextVideoModel |
 
 
 def _located(
-    rules: Mapping[str, Any], request: Request, threads: int
+    rules: Mapping[str, Any], request: Request, model: TextVideoModel | None, threads: int
 ) -> tuple[dict[str, tuple[str, ...]], RowSource]:
     """Returns the files of each video that is there, and what makes rows of them."""
     if request.videos:
         folder = pathlib.Path(request.videos)
         if not folder.is_dir():
             raise ManifestError(f"{folder} is no folder of videos")
+        is_in_seconds = any(isinstance(rule, ClipRows | RegularRows) for rule in rules.values())
+        if request.settings.frames.frame_rate is None and is_in_seconds:
+            raise ValueError(
+                "frames.frame_rate=none counts the frames of a file, but this benchmark asks for "
+                "seconds of it: give a number"
+            )
         found: dict[str, tuple[str, ...]] = {}
         for path in find_video_files(folder):
             found.setdefault(path.stem, (str(path),))
         return found, FrameRows(request.model, request.settings.frames, threads)
+    if not os.path.isdir(request.features):
+        raise ManifestError(f"{request.features} is no folder of features")
     streams = feature_folder.find_features(request.features)
-    defaults = FeaturesConfig()
-    rates = tuple(
-        request.feature_rates.get(name, feature_folder.stream_rate(name, defaults))
-        for name in streams
-    )
     needs_text = find_benchmark(request.benchmark).needs_text
+    rates = _feature_rates(streams, request, model if needs_text else None)
     files = {
         video_id: tuple(of_stream[video_id] for of_stream in streams.values())
         for video_id in _in_all(streams.values(), rules)
     }
     return files, FeatureRows(rates, request.model if needs_text else "")
+
+
+def _feature_rates(
+    streams: Mapping[str, Mapping[str, str]], request: Request, model: TextVideoModel | None
+) -> tuple[float, ...]:
+    """Returns the rows a second of each stream, once the model is known to fit them."""
+    unknown = sorted(set(request.feature_rates) - set(streams))
+    if unknown:
+        raise ValueError(
+            f"{request.features} has no stream {' or '.join(unknown)}; it has "
+            f"{' and '.join(streams)}"
+        )
+    trained = list(model.features or ()) if model else []
+    defaults = FeaturesConfig()
+    usual = {name: feature_folder.stream_rate(name, defaults) for name in streams}
+    usual |= {stream["name"]: stream["rate"] for stream in trained if stream["name"] in streams}
+    rates = usual | dict(request.feature_rates)
+    layout = [
+        {"name": name, "rate": rates[name], "size": feature_folder.usual_size(files.values())}
+        for name, files in streams.items()
+    ]
+    if trained and layout != trained:
+        raise ModelError(
+            f"the model {model.path} was trained on the features {describe_layout(trained)}, but "
+            f"these are {describe_layout(layout)}"
+        )
+    return tuple(rates[name] for name in streams)
 
 
 def _in_all(streams: Iterable[Mapping[str, str]], video_ids: Iterable[str]) -> list[str]:

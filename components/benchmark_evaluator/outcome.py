@@ -72,6 +72,16 @@ class Outcome:
     details: Mapping[str, Any]
 
 
+def reasons_in_words(failures: Sequence[Failure]) -> str:
+    """Returns how many failures there are for each reason, such as "3 missing_file, 1 too_short".
+
+    Args:
+      failures: what was lost.
+    """
+    counted = collections.Counter(failure.reason for failure in failures).most_common()
+    return ", ".join(f"{count} {reason}" for reason, count in counted) or "no more"
+
+
 def failures_of(problems: Sequence[Problem]) -> list[Failure]:
     """Returns the annotations that cannot be used as failures.
 

@@ -26,6 +26,8 @@ _ORDER = (
     "crosstask",
     "hmdb51",
     "ucf101",
+    "hmdb51_fine_tuning",
+    "ucf101_fine_tuning",
     "kinetics700",
     "coin",
     "youtube8m_segments",

@@ -95,6 +95,14 @@ _PUBLISHED: Mapping[str, tuple[PublishedRow, ...]] = {
         )
         for name, rows in _RECOGNITION.items()
     },
+    "hmdb51_fine_tuning": (
+        _one("MIL-NCE I3D, fine-tuned", _MILNCE_3, "top_1", 59.2),
+        _one("MIL-NCE S3D, fine-tuned", _MILNCE_3, "top_1", 61.0),
+    ),
+    "ucf101_fine_tuning": (
+        _one("MIL-NCE I3D, fine-tuned", _MILNCE_3, "top_1", 89.1),
+        _one("MIL-NCE S3D, fine-tuned", _MILNCE_3, "top_1", 91.3),
+    ),
     "kinetics700": tuple(
         _one(f"I3D, {start}", "MIL-NCE, table 4c, validation", "top_1", percent)
         for start, percent in (
@@ -124,23 +132,12 @@ _PUBLISHED: Mapping[str, tuple[PublishedRow, ...]] = {
         )
     ),
 }
-# The same tables' rows for networks that were trained on as a whole.
-_FINE_TUNED: Mapping[str, tuple[PublishedRow, ...]] = {
-    "hmdb51": (
-        _one("MIL-NCE I3D, fine-tuned", _MILNCE_3, "top_1", 59.2),
-        _one("MIL-NCE S3D, fine-tuned", _MILNCE_3, "top_1", 61.0),
-    ),
-    "ucf101": (
-        _one("MIL-NCE I3D, fine-tuned", _MILNCE_3, "top_1", 89.1),
-        _one("MIL-NCE S3D, fine-tuned", _MILNCE_3, "top_1", 91.3),
-    ),
-}
 # Clips of the sets that the papers score on: MSR-VTT's is 1k-A, given by its own list of sentences.
 _NUM_CLIPS = {"youcook2": 3350, "msrvtt": 1000, "lsmdc": 1000}
 
 
 def published_rows(
-    benchmark: str, num_annotated: int, video_list: str = "", fine_tuned: bool = False
+    benchmark: str, num_annotated: int, video_list: str = ""
 ) -> tuple[PublishedRow, ...]:
     """Returns the papers' rows for the same set; none where the set is another one.
 
@@ -148,10 +145,9 @@ def published_rows(
       benchmark: its name.
       num_annotated: items of the set that was scored on.
       video_list: the list that chose them, or empty: the papers' sets need none.
-      fine_tuned: whether the network was trained on the benchmark as a whole.
     """
     if num_annotated != _NUM_CLIPS.get(benchmark, num_annotated):
         return ()
     if benchmark in _NUM_CLIPS and video_list:
         return ()
-    return (_FINE_TUNED if fine_tuned else _PUBLISHED).get(benchmark, ())
+    return _PUBLISHED.get(benchmark, ())

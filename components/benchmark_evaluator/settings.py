@@ -7,6 +7,7 @@ from typing import Any
 from components.benchmark_evaluator.annotations.crosstask import VARIANTS as TEST_SETS
 from components.benchmark_evaluator.annotations.retrieval import CAPTIONS
 from components.benchmark_evaluator.embedding.frame_rows import FrameProtocol
+from components.benchmark_evaluator.fine_tuning.config import FineTuningConfig
 from components.benchmark_evaluator.protocols import linear_probe, segment_ranking
 from components.benchmark_evaluator.protocols.softmax_regression import RegressionConfig
 from components.benchmark_evaluator.protocols.ties import TIE_RULES
@@ -121,6 +122,15 @@ class SegmentationProtocol:
             raise ValueError(
                 "protocol.clip_seconds, label_rate, learning_rate and epochs must be above 0"
             )
+        if self.position_size < 0 or self.position_size % 2:
+            raise ValueError(
+                f"protocol.position_size is {self.position_size}; it must be even, or 0"
+            )
+        if self.clip_seconds * self.label_rate < 1:
+            raise ValueError(
+                f"a clip of {self.clip_seconds:g} s has no frame at {self.label_rate:g} a second: "
+                f"protocol.clip_seconds times label_rate must be at least 1"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,12 +156,31 @@ class RankingProtocol:
             )
 
 
+@dataclasses.dataclass(frozen=True)
+class FineTuningProtocol(FineTuningConfig):
+    """Fine-tuning on action recognition: the settings of a training, and of its test.
+
+    Attributes:
+      num_windows: windows of a test video, spread over it, whose probabilities are averaged.
+      splits: how many of the official splits are trained on, the first ones; 0 for all.
+    """
+
+    num_windows: int = 10
+    splits: int = 0
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.num_windows < 1 or self.splits < 0:
+            raise ValueError("protocol.num_windows must be at least 1, splits at least 0")
+
+
 Protocol = (
     RetrievalProtocol
     | LocalizationProtocol
     | ProbeProtocol
     | SegmentationProtocol
     | RankingProtocol
+    | FineTuningProtocol
 )
 
 

@@ -162,7 +162,7 @@ def _opened(
         with video.open_video(row.path, threads) as opened:
             yield opened, opened.info
     else:
-        yield None, video.VideoInfo(0, 0, row.duration or 0.0)
+        yield None, video.VideoInfo(0, 0, row.duration or 0.0, 0.0)
 
 
 def _end(info: video.VideoInfo, captions: Sequence[Caption]) -> float:

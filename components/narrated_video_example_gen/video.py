@@ -76,11 +76,13 @@ class VideoInfo:
       width: width as displayed, in pixels: after rotation and with square pixels.
       height: height as displayed, in pixels.
       duration: length of the picture in seconds.
+      frame_rate: frames a second on average, as the container says.
     """
 
     width: int
     height: int
     duration: float
+    frame_rate: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,7 +161,7 @@ class Video:
             raise VideoError(
                 "too_small", f"{width} x {height} pixels; each side needs at least {MIN_SIDE}"
             )
-        self.info = VideoInfo(width, height, duration)
+        self.info = VideoInfo(width, height, duration, float(_frame_rate(self._stream)))
 
     def clips(
         self, windows: Sequence[Window], frame_rate: float, short_side: int, jpeg_quality: int
@@ -479,8 +481,7 @@ def _scanned_duration(path: str, stream_index: int, origin: fractions.Fraction) 
 def _decoded(
     container: av.container.InputContainer, stream: av.VideoStream, origin: fractions.Fraction
 ) -> Iterator[_Frame]:
-    rate = stream.average_rate or stream.guessed_rate or fractions.Fraction(25)
-    usual_duration = 1 / rate
+    usual_duration = 1 / _frame_rate(stream)
     time = -usual_duration
     num_frames = 0
     breaks_off = False
@@ -512,6 +513,10 @@ def _decoded(
         if breaks_off:
             raise VideoError("truncated", f"the file breaks off {after}") from error
         raise VideoError("corrupt", f"decoding fails {after}: {error.strerror}") from error
+
+
+def _frame_rate(stream: av.VideoStream) -> fractions.Fraction:
+    return stream.average_rate or stream.guessed_rate or fractions.Fraction(25)
 
 
 def _in_order(frames: Iterator[_Frame]) -> Iterator[_Frame]:

@@ -1,6 +1,6 @@
 """The two towers of a SavedModel, for evaluation and index."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,11 +29,12 @@ class TextVideoModel:
         each; None where the model takes images or does not tell.
     """
 
-    def __init__(self, path: str):
+    def __init__(self, path: str, signatures: Collection[str] = ("video", "text")):
         """Loads a SavedModel.
 
         Args:
           path: its folder.
+          signatures: those that it must have.
 
         Raises:
           ModelError: there is none, it is damaged, or it lacks a signature.
@@ -42,7 +43,7 @@ class TextVideoModel:
             self._model = tf.saved_model.load(path)
         except Exception as error:  # A damaged model fails in whatever its reader trips over.
             raise ModelError(f"{path} is not a SavedModel that loads: {_line(error)}") from error
-        missing = {"video", "text"} - set(self._model.signatures)
+        missing = set(signatures) - set(self._model.signatures)
         if missing:
             raise ModelError(f"the model {path} has no signature {' or '.join(sorted(missing))}")
         self.path = path

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,7 +45,7 @@ class FeatureRows:
         except feature_folder.FeatureFileError as error:
             return Rows(None, (error.reason, error.message))
         streams = list(zip(values, self.rates, strict=True))
-        duration = max(len(rows) / rate for rows, rate in streams)
+        duration = _duration(streams)
         stretches = rule.stretches(duration) if duration else []
         if stretches is None and not self.model_path:
             shortest = min(map(len, values))
@@ -76,8 +77,10 @@ class FeatureRows:
         try:
             if self.model_path:
                 return clip_features.pool_clip(streams, start, end)
+            before = math.nextafter(end, start)
+            # A row that begins where the stretch ends is not a part of it.
             means = [
-                values[clip_features.clip_rows(len(values), rate, start, end)].mean(
+                values[clip_features.clip_rows(len(values), rate, start, before)].mean(
                     axis=0, dtype=np.float32
                 )
                 for values, rate in streams
@@ -85,6 +88,17 @@ class FeatureRows:
         except ValueError:
             return None
         return np.concatenate(means)
+
+
+def _duration(streams: Sequence[tuple[np.ndarray, float]]) -> float:
+    """Returns how long a video lasts in seconds, as far as its streams tell.
+
+    Each stream may have rounded its last row up or down, so streams that differ by no more than
+    their rows end together, with the shortest: all its seconds then have a row of each stream.
+    """
+    ends = [len(values) / rate for values, rate in streams]
+    rounding = sum(1 / rate for _, rate in streams)
+    return min(ends) if max(ends) - min(ends) <= rounding else max(ends)
 
 
 @functools.lru_cache(maxsize=1)

@@ -20,6 +20,9 @@ from components.narrated_video_example_gen.video import (
 )
 from components.retrieval_evaluator.text_video_model import TextVideoModel
 
+# A damaged header must not ask for years of rows.
+_LONGEST_SECONDS = 24 * 3600.0
+
 
 @dataclasses.dataclass(frozen=True)
 class FrameProtocol:
@@ -82,7 +85,10 @@ class FrameRows:
         rate = self.protocol.frame_rate
         if rate is None:
             return rule.windows(_count_frames(path, self.threads), 1.0, self.protocol.num_frames)
-        return rule.windows(video.info.duration, rate, self.protocol.num_frames)
+        duration = video.info.duration
+        if not 0 < duration <= _LONGEST_SECONDS:
+            raise VideoError("bad_duration", f"the file says that it lasts {duration:g} s")
+        return rule.windows(duration, rate, self.protocol.num_frames)
 
     def _embed(self, squares: Iterator[np.ndarray], windows: Windows) -> Rows:
         """Returns the mean of each row's windows.
@@ -149,4 +155,4 @@ def _count_frames(path: str, threads: int) -> int:
 @functools.lru_cache(maxsize=1)
 def _tower(model_path: str) -> TextVideoModel:
     """Returns the model, loaded once in each process."""
-    return TextVideoModel(model_path)
+    return TextVideoModel(model_path, signatures=["video"])

@@ -119,7 +119,8 @@ class SpreadRows:
 
     def windows(self, duration: float, frame_rate: float, num_frames: int) -> Windows:
         """Returns the windows of a video, see `RowRule`."""
-        num_samples = round(duration * frame_rate)
+        # The first frame is a sample, however short the video.
+        num_samples = max(1, round(duration * frame_rate))
         first = windows.spread_windows(num_samples, num_frames, self.num_windows)
         return Windows(first, np.arange(self.num_windows), self.num_windows)
 

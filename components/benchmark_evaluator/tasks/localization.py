@@ -10,7 +10,13 @@ from components.benchmark_evaluator.annotations.items import StepSet, StepVideo
 from components.benchmark_evaluator.embedding.row_rules import RegularRows
 from components.benchmark_evaluator.embedding.rows import Rows
 from components.benchmark_evaluator.embedding.run import EmbeddedVideos
-from components.benchmark_evaluator.outcome import Failure, Items, Outcome, failures_of
+from components.benchmark_evaluator.outcome import (
+    Failure,
+    Items,
+    Outcome,
+    failures_of,
+    reasons_in_words,
+)
 from components.benchmark_evaluator.protocols import bootstrap, step_localization
 from components.benchmark_evaluator.protocols.step_localization import Localized
 from components.benchmark_evaluator.settings import LocalizationProtocol
@@ -106,6 +112,8 @@ def score(
             localized.append(found)
         else:
             failures.append(Failure(name, *found))
+    if not localized:
+        raise ValueError(f"no video was localised ({reasons_in_words(failures)})")
     by_task = scoring.recall(localized)
     recall = step_localization.average_recall(by_task)
     names = {task_id: task.name for task_id, task in annotated.tasks.items()}

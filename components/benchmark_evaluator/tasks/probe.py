@@ -46,13 +46,14 @@ def score(annotated: LabelledSet, embedded: EmbeddedVideos, protocol: ProbeProto
             continue
         num_found += 1
         rows = embedded.rows(video.video_id)
-        values = rows.values
-        if values is not None:
-            values = values[np.isfinite(values).all(axis=1)]
-        if values is None or not len(values):
-            failures.append(Failure(video.video_id, *(rows.failure(0) or ("no_rows", "no rows"))))
-        else:
-            features[video.video_id] = values
+        num_rows = 0 if rows.values is None else len(rows.values)
+        lost = [rows.failure(row) for row in range(max(1, num_rows))]
+        if failure := rows.problem or next(filter(None, lost), None):
+            failures.append(Failure(video.video_id, *failure))
+        whole = [row for row, failure in enumerate(lost) if failure is None]
+        # A video that lacks some of its windows is what there is of it.
+        if whole:
+            features[video.video_id] = rows.values[whole]
     config = linear_probe.PROTOCOLS[protocol.classifier]
     if protocol.regularization:
         config = dataclasses.replace(config, regularization=protocol.regularization)

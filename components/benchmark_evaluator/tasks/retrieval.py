@@ -1,14 +1,20 @@
 """Zero-shot text-to-video retrieval: YouCook2, MSR-VTT, LSMDC and clips of one's own."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from components.benchmark_evaluator.annotations.items import RetrievalSet
 from components.benchmark_evaluator.embedding.row_rules import ClipRows
 from components.benchmark_evaluator.embedding.run import EmbeddedVideos
-from components.benchmark_evaluator.outcome import Failure, Items, Outcome, failures_of
+from components.benchmark_evaluator.outcome import (
+    Failure,
+    Items,
+    Outcome,
+    failures_of,
+    reasons_in_words,
+)
 from components.benchmark_evaluator.protocols import bootstrap, ties
 from components.benchmark_evaluator.protocols.captions_of_clip import best_caption_ranks
 from components.benchmark_evaluator.settings import RetrievalProtocol
@@ -61,7 +67,7 @@ def score(
     if len(kept) < 2:
         raise ValueError(
             f"retrieval needs at least 2 clips, but {len(kept)} of {annotated.num_annotated} can "
-            f"be scored ({_reasons(failures)})"
+            f"be scored ({reasons_in_words(failures)})"
         )
     texts = [
         first_words(text, protocol.max_words)
@@ -162,8 +168,3 @@ def _intervals(
 
     names = (*metrics.RECALL_NAMES, "median_rank")
     return {name: bootstrap.interval(figure(name), len(groups)) for name in names}
-
-
-def _reasons(failures: Collection[Failure]) -> str:
-    reasons = Items("", 0, 0, 0, list(failures)).failed_by_reason()
-    return ", ".join(f"{count} {reason}" for reason, count in reasons.items()) or "no more"

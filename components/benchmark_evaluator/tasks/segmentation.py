@@ -6,7 +6,13 @@ from components.benchmark_evaluator.annotations.items import SegmentedSet, Segme
 from components.benchmark_evaluator.annotations.parts import TEST, TRAIN
 from components.benchmark_evaluator.embedding.row_rules import RegularRows
 from components.benchmark_evaluator.embedding.run import EmbeddedVideos
-from components.benchmark_evaluator.outcome import Failure, Items, Outcome, failures_of
+from components.benchmark_evaluator.outcome import (
+    Failure,
+    Items,
+    Outcome,
+    failures_of,
+    reasons_in_words,
+)
 from components.benchmark_evaluator.protocols import bootstrap, segmentation
 from components.benchmark_evaluator.protocols.softmax_regression import (
     RegressionConfig,
@@ -62,7 +68,8 @@ def score(
         if not usable[part]:
             raise ValueError(
                 f"there is no video to {name} on: COIN needs its training and its testing subset, "
-                f"and {num_found} of {annotated.num_annotated} videos are there"
+                f"and {num_found} of {annotated.num_annotated} videos are there "
+                f"({reasons_in_words(failures)})"
             )
     regression = SoftmaxRegression(
         lambda group: _sample(usable[TRAIN][group], embedded, protocol),

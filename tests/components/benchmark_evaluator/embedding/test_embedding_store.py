@@ -11,6 +11,7 @@ from components.benchmark_evaluator.embedding.rows import Rows
 from components.benchmark_evaluator.embedding.store import EmbeddingStore, row_key
 
 VALUES = np.array([[1.5, -2.0], [np.nan, np.nan], [np.inf, np.inf]], np.float32)
+TWO_WINDOWS = SpreadRows(2)
 CUT = ("truncated", "the file breaks off after 3.0 s")
 
 
@@ -91,7 +92,7 @@ def video(tmp_path):
     return path
 
 
-def key(model, video, rule=SpreadRows(2), threads=1, **protocol):
+def key(model, video, rule=TWO_WINDOWS, threads=1, **protocol):
     return row_key(FrameRows(str(model), FrameProtocol(**protocol), threads), [str(video)], rule)
 
 

@@ -1,0 +1,1 @@
+"""Fine-tuning of a pushed video tower on action recognition."""

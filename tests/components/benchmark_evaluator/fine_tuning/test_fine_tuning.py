@@ -1,0 +1,228 @@
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.benchmark_evaluator import evaluate
+from components.benchmark_evaluator.benchmarks import find_benchmark
+from components.benchmark_evaluator.fine_tuning import labelled_clips, training
+from components.benchmark_evaluator.fine_tuning.config import FineTuningConfig
+from components.narrated_video_example_gen.ingest import local_pipeline
+from components.narrated_video_example_gen.video import VideoError
+from components.trainer.config import ModelConfig, TrainingConfig
+from components.trainer.milnce_training import build_model
+from models.export import export_text_video_model
+
+_WINDOW = {"num_frames": 4, "frame_rate": 5.0, "image_size": 32}
+_WORDS = ["red", "blue"]
+
+
+@pytest.fixture(scope="module")
+def pushed(tmp_path_factory):
+    """Returns the folder of a small pushed model with random weights."""
+    config = ModelConfig(width=0.125, text_hidden_size=8, embedding_size=8)
+    vectors = np.zeros([3, 300], np.float32)
+    folder = tmp_path_factory.mktemp("pushed")
+    model = build_model(config, TrainingConfig(), vectors)
+    export_text_video_model(model, folder, _WORDS, config.max_words, dataclasses.asdict(config))
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory, colour_world):
+    """Returns the files of four red and four blue videos, and their classes."""
+    folder = tmp_path_factory.mktemp("videos")
+    return [
+        (str(colour_world.write_video(folder / f"{colour}{n}.mp4", [f"{colour} paint"])), label)
+        for n in range(4)
+        for label, colour in enumerate(("red", "blue"))
+    ]
+
+
+def _clips(videos, seed=0, batch_size=3):
+    return labelled_clips.LabelledClips(videos, **_WINDOW, batch_size=batch_size, seed=seed)
+
+
+def test_a_pass_takes_each_video_once_and_drops_the_rest(videos):
+    clips = _clips(videos)
+    assert len(clips) == 2
+    batches = list(clips.batches(0, workers=2))
+    assert [frames.shape for frames, _ in batches] == [(3, 4, 32, 32, 3)] * 2
+    for frames, labels in batches:
+        # Red videos are class 0, blue ones class 1.
+        reds, blues = frames[..., 0].mean(axis=(1, 2, 3)), frames[..., 2].mean(axis=(1, 2, 3))
+        assert ((blues > reds) == (labels == 1)).all()
+
+
+def test_batches_are_a_function_of_seed_and_pass(videos):
+    def labels(seed, number):
+        return [part.tolist() for _, part in _clips(videos, seed).batches(number, workers=1)]
+
+    first = next(_clips(videos).batches(3, workers=1))[0]
+    again = next(_clips(videos).batches(3, workers=2))[0]
+    np.testing.assert_array_equal(first, again)
+    assert len({str(labels(0, number)) for number in range(6)}) > 1
+    assert any(labels(0, number) != labels(1, number) for number in range(6))
+
+
+def test_windows_lie_anywhere_in_the_video(tmp_path, colour_world):
+    path = str(colour_world.write_video(tmp_path / "a.mp4", ["red paint", "blue paint"]))
+    early, late = (
+        labelled_clips.random_window(path, 4, 5.0, 32, lambda draw=draw: draw)
+        for draw in (0.0, 0.999)
+    )
+    assert early.shape[0] == late.shape[0] == 4
+    assert early[..., 0].mean() > 200 > 50 > late[..., 0].mean()
+
+
+def test_a_video_shorter_than_the_window_is_filled_up_and_a_broken_one_read_from_its_start(
+    tmp_path, colour_world
+):
+    path = colour_world.write_video(tmp_path / "a.mp4", ["red paint"], seconds=1)
+    window = labelled_clips.random_window(str(path), 8, 5.0, 32, lambda: 0.5)
+    assert (window.max(axis=(1, 2, 3)) > 0).tolist() == [True] * 5 + [False] * 3
+    whole = colour_world.write_video(tmp_path / "b.mkv", ["red paint"] * 10, seconds=2).read_bytes()
+    broken = tmp_path / "c.mkv"
+    broken.write_bytes(whole[: len(whole) // 3])
+    window = labelled_clips.random_window(str(broken), 4, 5.0, 32, lambda: 0.999)
+    assert window[0].max() > 200
+    assert labelled_clips.unreadable(str(broken)) is None
+    (tmp_path / "d.mp4").write_bytes(b"no video")
+    assert labelled_clips.unreadable(str(tmp_path / "d.mp4"))[0] == "not_a_video"
+    with pytest.raises(VideoError):
+        labelled_clips.random_window(str(tmp_path / "d.mp4"), 4, 5.0, 32, lambda: 0.5)
+
+
+def _train(pushed, videos, work, say=str, **settings):
+    config = FineTuningConfig(**{"epochs": 2, "batch_size": 4, **settings})
+    return training.train_classifier(pushed, videos, 2, config, **_WINDOW, work=str(work), say=say)
+
+
+def _weights(folder):
+    return [variable.numpy() for variable in tf.saved_model.load(folder).variables]
+
+
+def test_training_moves_the_tower_unless_it_is_frozen(pushed, videos, tmp_path):
+    start = _weights(pushed)
+    tuned = _weights(_train(pushed, videos, tmp_path))
+    frozen = _weights(_train(pushed, videos, tmp_path, freeze_tower=True))
+    assert not np.array_equal(tuned[0], start[0])
+    np.testing.assert_array_equal(frozen[0], start[0])
+
+
+def test_a_training_that_was_cut_off_ends_with_the_same_weights(
+    pushed, videos, tmp_path, monkeypatch
+):
+    whole = _weights(_train(pushed, videos, tmp_path / "whole", epochs=3))
+    said = []
+
+    def cut(line):
+        said.append(line)
+        if len(said) == 2:
+            raise KeyboardInterrupt
+
+    config = FineTuningConfig(epochs=3, batch_size=4)
+    arguments = (pushed, videos, 2, config)
+    with pytest.raises(KeyboardInterrupt):
+        training.train_classifier(*arguments, **_WINDOW, work=str(tmp_path / "cut"), say=cut)
+    folder = training.train_classifier(
+        *arguments, **_WINDOW, work=str(tmp_path / "cut"), say=said.append
+    )
+    assert [line.partition(":")[0] for line in said] == [
+        "pass 1 of 3",
+        "pass 2 of 3",
+        "pass 3 of 3",
+    ]
+    for ours, theirs in zip(_weights(folder), whole, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_what_was_trained_is_not_trained_again(pushed, videos, tmp_path):
+    said = []
+    first = _train(pushed, videos, tmp_path, said.append)
+    assert len(said) == 2
+    assert _train(pushed, videos, tmp_path, said.append) == first
+    assert len(said) == 2
+    assert _train(pushed, videos, tmp_path, said.append, seed=1) != first
+
+
+def test_a_model_without_a_tower_and_a_single_class_are_refused(
+    pushed, videos, tmp_path, colour_world
+):
+    with pytest.raises(ValueError, match="at least two classes"):
+        _train(pushed, videos[::2], tmp_path)
+    foreign = colour_world.write_model(tmp_path / "foreign")
+    with pytest.raises(ValueError, match=r"does not describe the model.*import-hub"):
+        _train(foreign, videos, tmp_path)
+    gated = colour_world.write_feature_model(tmp_path / "gated")
+    with pytest.raises(ValueError, match="is a gated model"):
+        _train(gated, videos, tmp_path)
+
+
+def _hmdb51(path, rows):
+    path.write_text("video_id,label,split1,split2,split3\n" + "".join(f"{row}\n" for row in rows))
+    return str(path)
+
+
+def test_a_benchmark_is_fine_tuned_on_each_split(pushed, videos, tmp_path):
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    rows = []
+    for number, (path, label) in enumerate(videos):
+        shutil.copy(path, folder / f"v{number}.mp4")
+        parts = (2, 1, 1) if number >= 6 else (1, 2, 1) if number >= 4 else (1, 1, 2)
+        rows.append(f"v{number}.avi,{('red', 'blue')[label]}_test,{','.join(map(str, parts))}")
+    rows.append("gone.avi,red_test,1,1,1")
+    (folder / "broken.mp4").write_bytes(b"no video")
+    rows.append("broken.avi,red_test,2,1,1")
+    settings = find_benchmark("hmdb51_fine_tuning").defaults.replaced(
+        {
+            "frames": {"num_frames": 4, "frame_rate": 5.0, "image_size": 32},
+            # A frozen tower of random weights tells two colours apart, and needs no statistics.
+            "protocol": {
+                "epochs": 30,
+                "batch_size": 4,
+                "num_windows": 2,
+                "learning_rate": 0.5,
+                "dropout": 0.0,
+                "freeze_tower": True,
+                "splits": 2,
+            },
+        }
+    )
+    request = evaluate.Request(
+        "hmdb51_fine_tuning",
+        pushed,
+        _hmdb51(tmp_path / "hmdb51.csv", rows),
+        str(folder),
+        "",
+        settings,
+    )
+    said = []
+    result = evaluate.evaluate(
+        request, str(tmp_path / "store"), lambda: local_pipeline(1), say=said.append
+    )
+    content = result.content
+    assert content["metrics"] == {"top_1": 1.0, "top_1_split_1": 1.0, "top_1_split_2": 1.0}
+    assert [split["num_test"] for split in content["details"]["splits"]] == [2, 2]
+    assert content["items"]["annotated"] == 10
+    assert content["items"]["scored"] == 8
+    assert content["items"]["failed_by_reason"] == {"missing_file": 1, "not_a_video": 1}
+    assert not content["comparable"]
+    assert len(said) == 60
+    json.dumps(content, allow_nan=False)
+
+
+def test_features_cannot_be_fine_tuned_on(pushed, tmp_path):
+    settings = find_benchmark("kinetics700").defaults
+    (tmp_path / "train.csv").write_text(
+        "label,youtube_id,time_start,time_end,split\nred,aaaaaaaaaaa,0,10,train\n"
+    )
+    request = evaluate.Request(
+        "kinetics700", pushed, f"train={tmp_path}/train.csv", "", str(tmp_path), settings
+    )
+    with pytest.raises(ValueError, match="fine-tuned on videos, not on their features"):
+        evaluate.evaluate(request, str(tmp_path / "store"), lambda: local_pipeline(1))
