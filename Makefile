@@ -34,6 +34,14 @@ demo: setup ## Make sample videos, run the pipeline on them, search with the pus
 	$(RUN)/howto100m search --run $(DEMO) \
 	  'cut the red star' 'pour the blue heart' 'rotate the green square'
 
+.PHONY: demo-evaluate
+demo-evaluate: demo ## Score the demo's model as a benchmark is scored: a result, and the page of results.
+	$(RUN)/howto100m evaluate --benchmark csv --model $(DEMO)/hub/local/mil-nce-s3d \
+	  --annotations $(DEMO)/data/test/annotations.csv --videos $(DEMO)/data/test/videos \
+	  --set frames.num_frames=8 --set frames.frame_rate=2.5 --set frames.image_size=64 \
+	  --store $(DEMO)/embeddings --output $(DEMO)/results/csv
+	$(RUN)/howto100m results $(DEMO)/results --output $(DEMO)/results
+
 .PHONY: demo-gated
 demo-gated: demo ## The HowTo100M road on the demo's videos, with the demo's S3D as frozen features.
 	$(RUN)/howto100m run --preset sample-gated --output $(GATED) --videos $(DEMO)/data/videos \

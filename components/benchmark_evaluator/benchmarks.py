@@ -1,6 +1,7 @@
 """The benchmarks by name: what each asks for, how it is read, and which rows the papers report."""
 
 import dataclasses
+import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -99,7 +100,7 @@ def _retrieval(name: str) -> Benchmark:
 
 
 def _read_crosstask(annotations: str, protocol: LocalizationProtocol) -> Any:
-    listed = read_ids(protocol.video_list) if protocol.video_list else ()
+    listed = read_ids(pathlib.Path(protocol.video_list)) if protocol.video_list else ()
     return crosstask.select_test_videos(
         crosstask.read_crosstask(annotations), protocol.test_videos, protocol.seed, listed
     )

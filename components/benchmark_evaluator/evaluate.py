@@ -82,9 +82,9 @@ def evaluate(
     _check_model(benchmark, request, model)
     rules = benchmark.rules(annotated, protocol)
     if not rules:
+        problems = reasons_in_words(failures_of(annotated.problems))
         raise ManifestError(
-            f"{request.annotations} has no video to score with these settings: "
-            f"{reasons_in_words(failures_of(annotated.problems))}"
+            f"{request.annotations} has no video to score with these settings ({problems})"
         )
     files, source = _located(rules, request, model, threads)
     jobs = [

@@ -79,7 +79,7 @@ def reasons_in_words(failures: Sequence[Failure]) -> str:
       failures: what was lost.
     """
     counted = collections.Counter(failure.reason for failure in failures).most_common()
-    return ", ".join(f"{count} {reason}" for reason, count in counted) or "no more"
+    return ", ".join(f"{count} {reason}" for reason, count in counted) or "no failures"
 
 
 def failures_of(problems: Sequence[Problem]) -> list[Failure]:

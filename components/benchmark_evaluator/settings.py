@@ -122,6 +122,8 @@ class SegmentationProtocol:
             raise ValueError(
                 "protocol.clip_seconds, label_rate, learning_rate and epochs must be above 0"
             )
+        if self.seed < 0:
+            raise ValueError(f"protocol.seed is {self.seed}; it must be at least 0")
         if self.position_size < 0 or self.position_size % 2:
             raise ValueError(
                 f"protocol.position_size is {self.position_size}; it must be even, or 0"

@@ -59,7 +59,8 @@ def _read(path: str) -> np.ndarray:
     # NumPy meets any bytes that people have; it names no fixed set of errors.
     except Exception as error:
         raise ValueError(f"{path} is no .npy file that can be read: {error}") from error
-    if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind not in "fiu":
+    is_matrix = isinstance(values, np.ndarray) and values.ndim == 2 and values.shape[1] > 0
+    if not is_matrix or values.dtype.kind not in "fiu":
         raise ValueError(f"{path} holds no matrix of real numbers; it must be [rows, dimensions]")
     return values
 

@@ -84,8 +84,15 @@ def dot_scores(queries: np.ndarray, candidates: np.ndarray) -> np.ndarray:
 
     Returns:
       float32 [Q, N].
+
+    Raises:
+      ValueError: a score is too large for float32, in which it would tie with others.
     """
-    return (queries.astype(np.float64) @ candidates.astype(np.float64).T).astype(np.float32)
+    with np.errstate(over="ignore"):
+        scores = (queries.astype(np.float64) @ candidates.astype(np.float64).T).astype(np.float32)
+    if np.isinf(scores).any():
+        raise ValueError("scores are too large for float32: scale the embeddings down")
+    return scores
 
 
 def embedding_ranks(
@@ -110,6 +117,8 @@ def embedding_ranks(
     if not len(queries):
         raise ValueError("there is nothing to rank")
     correct = np.arange(len(queries)) if correct is None else np.asarray(correct)
+    if correct.shape != (len(queries),):
+        raise ValueError(f"{len(queries)} queries, but right candidates of shape {correct.shape}")
     rows = max(1, _BLOCK_ENTRIES // max(1, len(candidates)))
     blocks = [
         query_ranks(

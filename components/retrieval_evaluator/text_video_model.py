@@ -1,5 +1,6 @@
 """The two towers of a SavedModel, for evaluation and index."""
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -39,8 +40,11 @@ class TextVideoModel:
         Raises:
           ModelError: there is none, it is damaged, or it lacks a signature.
         """
+        # As in `tensorflow_hub.load`: a module of its first format has a graph for training beside
+        # the one without tags.
+        is_first_format = tf.io.gfile.exists(os.path.join(path, "tfhub_module.pb"))
         try:
-            self._model = tf.saved_model.load(path)
+            self._model = tf.saved_model.load(path, tags=[] if is_first_format else None)
         except Exception as error:  # A damaged model fails in whatever its reader trips over.
             raise ModelError(f"{path} is not a SavedModel that loads: {_line(error)}") from error
         missing = set(signatures) - set(self._model.signatures)

@@ -16,6 +16,9 @@ BENCHMARKS = (
     "crosstask",
     "hmdb51",
     "ucf101",
+    "hmdb51_fine_tuning",
+    "ucf101_fine_tuning",
+    "kinetics700",
     "coin",
     "youtube8m_segments",
 )
@@ -185,6 +188,10 @@ def metrics(video_embeddings: str, text_embeddings: str, as_json: bool) -> None:
             f"{scored['num_scored']:,} of {scored['num_expected']:,} pairs scored, "
             f"{scored['text_to_video']['num_ties']:,} queries tied"
         )
+        if scored["num_not_finite"]:
+            named = ", ".join(map(str, scored["first_not_finite"]))
+            dots = ", ..." if scored["num_not_finite"] > len(scored["first_not_finite"]) else ""
+            click.secho(f"Left out as not finite, counted from 0: rows {named}{dots}", fg="yellow")
 
 
 @click.command()

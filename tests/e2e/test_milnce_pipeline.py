@@ -171,3 +171,52 @@ def test_tfx_cli_runs_the_same_pipeline(killed_then_finished, tmp_path):
     # Not necessarily from the cache: the schema's path is another where Bazel runs a copy of it.
     assert len(states) == _NODES
     assert set(states) <= {_STATES.CACHED, _STATES.COMPLETE}
+
+
+_FRAMES = ("frames.num_frames=8", "frames.frame_rate=2.5", "frames.image_size=64")
+
+
+def test_evaluate_finds_what_the_pipeline_found(killed_then_finished, data, howto100m, tmp_path):
+    output, _ = killed_then_finished
+    settings = [part for setting in _FRAMES for part in ("--set", setting)]
+    arguments = [
+        *("evaluate", "--benchmark", "csv"),
+        *("--model", str(output / "hub" / "local" / "mil-nce-s3d")),
+        *("--annotations", str(data / "test" / "annotations.csv")),
+        *("--videos", str(data / "test" / "videos")),
+        *("--store", str(tmp_path / "store"), "--output", str(tmp_path / "result"), *settings),
+    ]
+    howto100m(*arguments)
+    result = json.loads((tmp_path / "result" / "result.json").read_text())
+    metrics = json.loads((output / "metrics.json").read_text())["text_to_video"]
+    assert result["items"]["scored"] == metrics["num_queries"]
+    # The pipeline's frames went through a JPEG, and its windows begin at stored frames.
+    for name in ("R@1", "R@5", "R@10"):
+        assert result["metrics"][name] == pytest.approx(metrics[name], abs=0.3)
+    written = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").iterdir()}
+    howto100m(*arguments)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "store").iterdir()} == written
+    howto100m("results", str(tmp_path / "result"), "--output", str(tmp_path / "page"))
+    assert "own clips" in (tmp_path / "page" / "results.md").read_text()
+
+
+def test_a_benchmark_that_is_not_reached_keeps_a_model_from_the_hub(
+    killed_then_finished, run_arguments, data, howto100m
+):
+    output, _ = killed_then_finished
+    pushed = sorted((output / "hub" / "local" / "mil-nce-s3d").iterdir())
+    printed = howto100m(
+        *run_arguments,
+        *("--benchmark", "csv"),
+        *("--benchmark-annotations", str(data / "test" / "annotations.csv")),
+        *("--benchmark-videos", str(data / "test" / "videos")),
+        *("--benchmark-minimum", "1"),
+        *(part for setting in _FRAMES for part in ("--benchmark-set", setting)),
+        # Another model, so that the last one's push is no cache hit.
+        *("--set", "training.steps=20"),
+    )
+    result = json.loads((output / "benchmark_result.json").read_text())
+    assert not result["gate"]["blessed"]
+    assert result["gate"]["reason"] in printed
+    assert "Nothing was pushed" in printed
+    assert sorted((output / "hub" / "local" / "mil-nce-s3d").iterdir()) == pushed

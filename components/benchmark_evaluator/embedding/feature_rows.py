@@ -59,7 +59,7 @@ class FeatureRows:
             return Rows(None, ("no_rows", "the features end before what is asked for"))
         rows = np.stack([vectors[place] for place in found])
         if self.model_path:
-            model = _model(self.model_path)
+            model = _model(self.model_path, model_fingerprint(self.model_path))
             rows = np.concatenate(
                 [
                     model.embed_features(rows[start : start + _BATCH], finite=False)
@@ -102,6 +102,6 @@ def _duration(streams: Sequence[tuple[np.ndarray, float]]) -> float:
 
 
 @functools.lru_cache(maxsize=1)
-def _model(path: str) -> TextVideoModel:
-    """Returns the model, loaded once in each process."""
+def _model(path: str, fingerprint: str) -> TextVideoModel:
+    """Returns the model, loaded once in each process as long as its files are the same."""
     return TextVideoModel(path)

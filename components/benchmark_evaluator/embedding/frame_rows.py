@@ -31,8 +31,9 @@ class FrameProtocol:
     Attributes:
       num_frames: frames of a window, T.
       frame_rate: frames a second; None takes the file's own frames, one after the other.
-      image_size: height and width, in pixels: the shorter side is scaled to it and the middle
-        square taken.
+      image_size: height and width of the middle square that is cut out, in pixels.
+      short_side: pixels to which the shorter side is scaled before that; 0 for `image_size`, so
+        that the square is as large as it can be.
       output: "video_embedding", or "mixed_5c", the pooled features before the last layer.
       batch_size: windows that the tower embeds at once.
     """
@@ -40,12 +41,18 @@ class FrameProtocol:
     num_frames: int = 32
     frame_rate: float | None = 10.0
     image_size: int = 224
+    short_side: int = 0
     output: str = "video_embedding"
     batch_size: int = 16
 
     def __post_init__(self):
         if min(self.num_frames, self.image_size, self.batch_size) < 1:
             raise ValueError("num_frames, image_size and batch_size must be at least 1")
+        if self.short_side and self.short_side < self.image_size:
+            raise ValueError(
+                f"short_side is {self.short_side}; the square of {self.image_size} pixels does not "
+                f"fit in"
+            )
         if self.frame_rate is not None and not self.frame_rate > 0:
             raise ValueError(f"frame_rate is {self.frame_rate:g}; it must be more than 0")
 
@@ -104,9 +111,8 @@ class FrameRows:
         def embed() -> None:
             nonlocal total
             frames = np.stack([window for _, window in batch])
-            embeddings = _tower(self.model_path).embed_video(
-                frames, self.protocol.output, finite=False
-            )
+            tower = _tower(self.model_path, model_fingerprint(self.model_path))
+            embeddings = tower.embed_video(frames, self.protocol.output, finite=False)
             if total is None:
                 total = np.zeros([windows.num_rows, embeddings.shape[1]])
             for (positions, _), embedding in zip(batch, embeddings, strict=True):
@@ -131,7 +137,8 @@ class FrameRows:
 
 
 def _squares(video: Video, protocol: FrameProtocol) -> Iterator[np.ndarray]:
-    for _, frame in video.frames([Sampling(protocol.frame_rate, protocol.image_size)]):
+    short_side = protocol.short_side or protocol.image_size
+    for _, frame in video.frames([Sampling(protocol.frame_rate, short_side)]):
         yield centre_crop(frame, protocol.image_size)
 
 
@@ -153,6 +160,6 @@ def _count_frames(path: str, threads: int) -> int:
 
 
 @functools.lru_cache(maxsize=1)
-def _tower(model_path: str) -> TextVideoModel:
-    """Returns the model, loaded once in each process."""
+def _tower(model_path: str, fingerprint: str) -> TextVideoModel:
+    """Returns the model, loaded once in each process as long as its files are the same."""
     return TextVideoModel(model_path, signatures=["video"])

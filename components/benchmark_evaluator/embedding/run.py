@@ -2,11 +2,14 @@
 
 import contextlib
 import dataclasses
+import pathlib
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import apache_beam as beam
 
+from components import complete_files
 from components.benchmark_evaluator.embedding.row_rules import RowRule
 from components.benchmark_evaluator.embedding.rows import Rows, RowSource
 from components.benchmark_evaluator.embedding.store import EmbeddingStore, row_key
@@ -84,30 +87,21 @@ def embed_videos(
     missing = [job for job in jobs if not store.has_rows(keys[job.video_id])]
     for job in missing:
         store.forget(keys[job.video_id])
+    error_path = pathlib.Path(folder, f"{uuid.uuid4().hex}.error")
     with _watched(store, [keys[job.video_id] for job in missing], len(jobs), progress):
         if missing:
-            with (
-                _model_errors(store, [keys[job.video_id] for job in missing]),
-                make_pipeline() as pipeline,
-            ):
+            with make_pipeline() as pipeline:
                 _ = (
                     pipeline
                     | "Videos" >> beam.Create([(keys[job.video_id], job) for job in missing])
                     | "Spread" >> beam.Reshuffle()
-                    | "Embed" >> beam.ParDo(_Embed(source, folder))
+                    | "Embed" >> beam.ParDo(_Embed(source, folder, error_path))
                 )
+    if error_path.exists():
+        message = error_path.read_text()
+        error_path.unlink()
+        raise ModelError(message)
     return EmbeddedVideos(store, keys)
-
-
-@contextlib.contextmanager
-def _model_errors(store: EmbeddingStore, keys: Sequence[str]) -> Iterator[None]:
-    """Raises what a worker raised: from other processes Beam gives back the text of tracebacks."""
-    try:
-        yield
-    except Exception as error:
-        for message in filter(None, map(store.model_error, keys)):
-            raise ModelError(message) from error
-        raise
 
 
 @contextlib.contextmanager
@@ -144,26 +138,27 @@ def _watched(
 
 
 class _Embed(beam.DoFn):
-    """Writes the rows of one video after the other."""
+    """Writes the rows of one video after the other, until the model fails."""
 
-    def __init__(self, source: RowSource, folder: str):
+    def __init__(self, source: RowSource, folder: str, error_path: pathlib.Path):
         self._source = source
         self._folder = folder
+        self._error_path = error_path
 
     def process(self, element: tuple[str, VideoJob]) -> None:
         """Embeds a video. Nothing that it contains makes it raise.
 
         Args:
           element: the key of its rows, and the video.
-
-        Raises:
-          ModelError: the model fails.
         """
         key, job = element
-        store = EmbeddingStore(self._folder)
+        if self._error_path.exists():
+            return
         try:
             rows = self._source.rows(job.paths, job.rule)
         except ModelError as error:
-            store.write_model_error(key, str(error))
-            raise
-        store.write(key, rows)
+            # From another process Beam would give it back as the text of many tracebacks.
+            with complete_files.written(str(self._error_path)) as stream:
+                stream.write(str(error))
+            return
+        EmbeddingStore(self._folder).write(key, rows)

@@ -67,32 +67,13 @@ class EmbeddingStore:
             ):
                 np.save(stream, rows.values, allow_pickle=False)
 
-    def write_model_error(self, key: str, message: str) -> None:
-        """Keeps why the model failed, for the process that is to tell.
-
-        Args:
-          key: see `row_key`.
-          message: what to tell.
-        """
-        with complete_files.written(str(self._error_path(key))) as stream:
-            stream.write(message)
-
-    def model_error(self, key: str) -> str | None:
-        """Returns why the model failed, or None where it did not.
-
-        Args:
-          key: see `row_key`.
-        """
-        path = self._error_path(key)
-        return path.read_text() if path.exists() else None
-
     def forget(self, key: str) -> None:
         """Lets go of what is known of a video.
 
         Args:
           key: see `row_key`.
         """
-        for path in (*self._paths(key), self._error_path(key)):
+        for path in self._paths(key):
             path.unlink(missing_ok=True)
 
     def is_done(self, key: str) -> bool:
@@ -113,9 +94,6 @@ class EmbeddingStore:
 
     def _paths(self, key: str) -> tuple[pathlib.Path, pathlib.Path]:
         return self._folder / f"{key}.json", self._folder / f"{key}.npy"
-
-    def _error_path(self, key: str) -> pathlib.Path:
-        return self._folder / f"{key}.error"
 
 
 def row_key(source: RowSource, paths: Sequence[str], rule: RowRule) -> str:

@@ -11,6 +11,7 @@ from tensorflow.core.framework import attr_value_pb2
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from components.public_weights import hub
+from components.retrieval_evaluator.text_video_model import TextVideoModel as EvaluatedModel
 from components.trainer import milnce_training, starting_point
 from components.trainer.config import ModelConfig, TrainingConfig
 from models import hub_words, import_hub
@@ -282,3 +283,20 @@ def test_damaged_files_are_refused(i3d, tmp_path):
     (folder / "saved_model.pb").write_bytes(b"\x12\xff")
     with pytest.raises(ModuleError, match=r"saved_model\.pb is damaged or no SavedModel"):
         hub.import_hub(folder, tmp_path / "model")
+
+
+def test_a_module_is_evaluated_as_it_is(i3d, tmp_path):
+    source, answers = i3d
+    folder = tmp_path / "module"
+    shutil.copytree(source, folder)
+    # What tells the format of a downloaded module; its content does not matter here.
+    (folder / "tfhub_module.pb").write_bytes(b"\x08\x03")
+    model = EvaluatedModel(str(folder))
+    assert model.takes_images
+    assert model.video_outputs == {"video_embedding", "mixed_5c"}
+    np.testing.assert_allclose(model.embed_text(SENTENCES), answers["text_embedding"], atol=1e-6)
+    windows = np.round(255 * answers["images"]).astype(np.uint8)
+    for output in ("video_embedding", "mixed_5c"):
+        found = model.embed_video(windows, output)
+        # The frames were rounded to bytes.
+        np.testing.assert_allclose(found, answers[output], rtol=0.1, atol=0.01)

@@ -111,10 +111,12 @@ def test_progress_counts_up_to_all_videos(world):
 
 def test_a_run_that_was_broken_off_goes_on(world):
     world.write(a="1", b="22", c="stop", d="4444", e="55555")
+    # No more than the model said.
     with pytest.raises(ModelError, match=r"^the model\nfails$"):
         world.embed("abcde")
     first = world.made()
     assert "c" in first
+    assert not list(world.folder.glob("store/*.error"))
     # It is told how far it came, and no video counts that was not made.
     assert world.told[-1] == (len(first) - 1, 5)
     world.write(c="333")

@@ -135,9 +135,10 @@ def test_key_changes_with_each_setting_but_the_batch_and_the_threads(model, vide
         key(model, video, frame_rate=5.0),
         key(model, video, frame_rate=None),
         key(model, video, image_size=112),
+        key(model, video, short_side=256),
         key(model, video, output="mixed_5c"),
     ]
-    assert len({known, *changed}) == 6
+    assert len({known, *changed}) == 7
     assert key(model, video, batch_size=3) == known
     assert key(model, video, threads=4) == known
 

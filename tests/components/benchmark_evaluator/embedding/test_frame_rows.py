@@ -3,8 +3,10 @@
 A window is 4 frames at 2 a second. The colours of H.264 are not quite those that were painted.
 """
 
+import fractions
 import math
 
+import av
 import numpy as np
 import pytest
 
@@ -161,6 +163,24 @@ def test_native_frames_are_exactly_those_of_the_file(colour_world, colour_model,
     assert_rows(found, [(RED + GREEN + BLUE) / 3] * 2)
 
 
+def test_native_frames_count_once_however_long_they_are_shown(colour_model, tmp_path):
+    path = tmp_path / "v.mkv"
+    colours = {0: (255, 0, 0), 100: (0, 255, 0), 500: (0, 0, 255), 4000: (255, 0, 0)}
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 32, 24, "yuv420p"
+        stream.options = {"crf": "4", "preset": "ultrafast"}
+        stream.codec_context.time_base = fractions.Fraction(1, 1000)
+        for milliseconds, colour in colours.items():
+            pixels = np.full([24, 32, 3], colour, np.uint8)
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = milliseconds, fractions.Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    found = rows(colour_model, path, SpreadRows(2), num_frames=2, frame_rate=None)
+    assert_rows(found, [(RED + GREEN) / 2, (BLUE + RED) / 2])
+
+
 def test_spread_windows_at_a_rate_of_their_own(colour_model, video):
     # 24 samples, and windows from samples 0, 10 and 20 on.
     assert_rows(rows(colour_model, video, SpreadRows(3)), [RED, GREEN, BLUE])
@@ -197,6 +217,35 @@ def test_an_embedding_that_is_not_finite_costs_its_rows_alone(blind_model, video
     # Another output of the same model is another matter.
     found = rows(blind_model, video, rule, output="mixed_5c")
     assert_rows(found, [RED, (5 * RED + 3 * GREEN) / 8, BLUE])
+
+
+def test_the_square_is_the_middle_of_the_scaled_frame(colour_model, tmp_path):
+    # Red is what lies within 12 pixels of the middle of 48 x 64.
+    pixels = np.zeros([48, 64, 3], np.uint8)
+    pixels[..., 2] = 255
+    pixels[12:36, 20:44] = (255, 0, 0)
+    path = tmp_path / "v.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.options = {"crf": "4", "preset": "ultrafast"}
+        for _ in range(20):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
+    near = rows(colour_model, path, SpreadRows(1), short_side=48).values
+    np.testing.assert_allclose(near, [RED], atol=0.1)
+    # Of the largest square, 48 x 48, a quarter is red.
+    far = rows(colour_model, path, SpreadRows(1)).values
+    np.testing.assert_allclose(far, [(RED + 3 * BLUE) / 4], atol=0.1)
+    with pytest.raises(ValueError, match="the square of 24 pixels does not fit in"):
+        FrameProtocol(image_size=24, short_side=23)
+
+
+def test_a_model_that_was_written_anew_is_loaded_anew(colour_world, video, tmp_path):
+    path = colour_world.write_model(tmp_path / "model")
+    assert_rows(rows(path, video, SpreadRows(1)), [RED])
+    colour_world.write_model(tmp_path / "model", bias=0.25)
+    assert_rows(rows(path, video, SpreadRows(1)), [RED + 0.25])
 
 
 def test_an_output_that_the_model_lacks_is_an_error(colour_model, video):

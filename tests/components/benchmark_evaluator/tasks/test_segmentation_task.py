@@ -130,6 +130,7 @@ def test_a_part_without_videos_is_refused(score, names, what):
         ({"position_size": -2}, "position_size is -2"),
         ({"clip_seconds": 0.05}, "a clip of 0.05 s has no frame at 10 a second"),
         ({"epochs": 0}, "must be above 0"),
+        ({"seed": -1}, "seed is -1"),
         ({"label_rate": 0.0}, "must be above 0"),
     ],
 )
