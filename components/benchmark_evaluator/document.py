@@ -44,6 +44,8 @@ class Result:
         """
         items = outcome.items
         reasons = _not_comparable(benchmark, request, outcome)
+        # A probe of features that exist already does not use the model.
+        model = request.model if request.videos or benchmark.needs_text else ""
         content = {
             "benchmark": benchmark.name,
             "title": benchmark.title,
@@ -73,7 +75,7 @@ class Result:
             "details": dict(outcome.details),
             "settings": request.settings.as_dict(),
             "changed_settings": _changed(request.settings.as_dict(), benchmark.defaults.as_dict()),
-            "model": {"path": request.model, "name": _model_name(request.model)},
+            "model": {"path": model, "name": _model_name(model)},
             "inputs": {
                 "annotations": request.annotations,
                 "videos": request.videos,
@@ -119,6 +121,8 @@ def _not_comparable(benchmark: "Benchmark", request: "Request", outcome: Outcome
             f"The annotations have {items.annotated:,} {items.unit}; figures are published for "
             f"{known}."
         )
+    if benchmark.name == "csv":
+        reasons.append("There are no published figures for clips of one's own.")
     changed = _changed(request.settings.as_dict(), benchmark.defaults.as_dict())
     if changed:
         reasons.append(f"Settings differ from the papers': {', '.join(changed)}.")

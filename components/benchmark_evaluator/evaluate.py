@@ -174,6 +174,11 @@ def _located(
         raise ManifestError(f"{request.features} is no folder of features")
     streams = feature_folder.find_features(request.features)
     needs_text = find_benchmark(request.benchmark).needs_text
+    if not needs_text and len(streams) > 1:
+        raise ManifestError(
+            f"{request.features} has the streams {' and '.join(streams)}; a probe is of one: give "
+            f"a folder with one subfolder"
+        )
     rates = _feature_rates(streams, request, model if needs_text else None)
     files = {
         video_id: tuple(of_stream[video_id] for of_stream in streams.values())

@@ -64,9 +64,14 @@ BENCHMARKS = (
     "rates",
     multiple=True,
     metavar="STREAM=ROWS_A_SECOND",
-    help="Of a stream of features. [default: 2d=1, 3d=1.5, others 1]",
+    help="Of a stream of features. [default: the model's, or 2d=1, 3d=1.5, others 1]",
 )
-@click.option("--workers", default=0, help="Processes that decode videos. [default: one a core]")
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    default=0,
+    help="Processes that decode videos. [default: one a core]",
+)
 def evaluate(
     benchmark: str,
     model: str,
@@ -84,6 +89,8 @@ def evaluate(
     Writes result.json, with all settings and everything that could not be scored, and
     failures.jsonl.
     """
+    if rates and not features:
+        raise click.UsageError("--rate goes with --features")
     with errors_in_one_line():
         # Beam passes on its workers' start-up remarks as warnings.
         logging.getLogger("apache_beam").setLevel(logging.ERROR)
@@ -114,6 +121,7 @@ def evaluate(
                 lambda: ingest.local_pipeline(workers),
                 ingest.decoder_threads(workers),
                 tell,
+                click.echo,
             )
         folder = output or os.path.join("runs", "results", benchmark)
         result.write(folder)

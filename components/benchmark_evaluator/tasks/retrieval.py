@@ -163,8 +163,10 @@ def _intervals(
         )
     ]
 
-    def figure(name: str):
-        return lambda drawn: ties.recalls(np.concatenate([groups[video] for video in drawn]))[name]
-
     names = (*metrics.RECALL_NAMES, "median_rank")
-    return {name: bootstrap.interval(figure(name), len(groups)) for name in names}
+
+    def figures(drawn: np.ndarray) -> list[float]:
+        found = ties.recalls(np.concatenate([groups[video] for video in drawn]))
+        return [found[name] for name in names]
+
+    return dict(zip(names, bootstrap.intervals(figures, len(groups)), strict=True))
