@@ -84,6 +84,10 @@ ablations: setup ## The MIL-NCE paper's table 2 on the sample; writes benchmarks
 benchmark-demo: setup ## Time the demo and watch its memory; writes benchmarks/demo.json.
 	$(RUN)/python benchmarks/demo.py
 
+.PHONY: benchmark-step-localization
+benchmark-step-localization: setup ## Time step localisation on a video of an hour.
+	$(RUN)/python benchmarks/step_localization.py
+
 .PHONY: benchmark-gated-step
 benchmark-gated-step: setup $(TORCH_READY) ## Time a step of the gated model beside PyTorch.
 	$(RUN)/python benchmarks/gated_step.py --torch-python $(TORCH_VENV)/bin/python
