@@ -7,7 +7,7 @@ import json
 import os
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 from matplotlib import rc_context
@@ -38,6 +38,13 @@ class PageError(ValueError):
     """There is no result to show, or a file is none."""
 
 
+class Cell(NamedTuple):
+    """A figure and the ends of its interval, both as text; either may be empty."""
+
+    value: str
+    interval: str = ""
+
+
 @dataclasses.dataclass(frozen=True)
 class Row:
     """One row of a table.
@@ -45,14 +52,14 @@ class Row:
     Attributes:
       method: what was measured.
       source: the paper and its table, or the file of the result.
-      cells: the figures, as text, in the order of the table's columns.
+      cells: the figures, in the order of the table's columns.
       own: whether it was measured here.
       note: what to know before comparing, or an empty string.
     """
 
     method: str
     source: str
-    cells: Sequence[str]
+    cells: Sequence[Cell]
     own: bool
     note: str = ""
 
@@ -63,7 +70,7 @@ class Section:
 
     Attributes:
       title: benchmark and task.
-      columns: names of the figures.
+      columns: names of the figures, in words.
       rows: the papers' and one's own.
       plot: the headline figures as an SVG.
       plot_in_words: the same for those who do not see it.
@@ -76,7 +83,7 @@ class Section:
     rows: Sequence[Row]
     plot: bytes
     plot_in_words: str
-    by_task: Mapping[str, Sequence[str]]
+    by_task: Mapping[str, Sequence[Cell]]
     results: Sequence[Mapping[str, Any]]
 
 
@@ -138,6 +145,7 @@ def write_page(results: Sequence[Mapping[str, Any]], folder: str) -> None:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["cell"] = _markdown_cell
+    environment.filters["words"] = _words
     environment.filters["data_uri"] = _data_uri
     names = [f"{section.results[0]['benchmark']}.svg" for section in shown]
     for name, section in zip(names, shown, strict=True):
@@ -202,10 +210,10 @@ def _section(results: Sequence[Mapping[str, Any]]) -> Section:
     ]
     return Section(
         title=f"{first['title']}: {first['task']}",
-        columns=columns,
+        columns=[_words(name) for name in columns],
         rows=rows,
-        plot=_draw(bars, f"{headline} (%)"),
-        plot_in_words=f"{headline}: "
+        plot=_draw(bars, f"{_words(headline)} (%)"),
+        plot_in_words=f"{_words(headline)}: "
         + "; ".join(f"{name} {100 * value:.1f} %" for name, value, _, _ in bars),
         by_task=_by_task(results),
         results=[{**result, "name": name} for name, result in zip(names, results, strict=True)],
@@ -221,7 +229,7 @@ def _names(results: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _by_task(results: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+def _by_task(results: Sequence[Mapping[str, Any]]) -> dict[str, list[Cell]]:
     """Returns the figures of each task as in the HowTo100M paper's table 4, if there are any."""
     recalls = [result["details"].get("recall_by_task", {}) for result in results]
     tasks = sorted({task for of_result in recalls for task in of_result})
@@ -230,14 +238,22 @@ def _by_task(results: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     }
 
 
-def _figure(name: str, value: float | None, interval: Sequence[float] | None = None) -> str:
+def _figure(name: str, value: float | None, interval: Sequence[float] | None = None) -> Cell:
     if value is None:
-        return ""
+        return Cell("")
+    ends = ", ".join(_number(name, end) for end in interval) if interval else ""
+    return Cell(_number(name, value), f"[{ends}]" if ends else "")
+
+
+def _number(name: str, value: float) -> str:
+    """Returns a rank as it is, a share in percent: with one decimal place, or two below 1 %."""
     if name == "median_rank":
-        text = f"{value:g}"
-        return f"{text} [{interval[0]:g}, {interval[1]:g}]" if interval else text
-    text = f"{100 * value:.1f}"
-    return f"{text} [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]" if interval else text
+        return f"{value:g}"
+    return f"{100 * value:.2f}" if 0 < value < 0.01 else f"{100 * value:.1f}"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _draw(bars: Sequence[tuple[str, float, Sequence[float] | None, bool]], label: str) -> bytes:
