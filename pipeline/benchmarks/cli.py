@@ -89,7 +89,8 @@ def evaluate(
     Writes result.json, with all settings and everything that could not be scored, and
     failures.jsonl.
     """
-    if rates and not features:
+    feature_rates = dict(map(_rate, rates))
+    if feature_rates and not features:
         raise click.UsageError("--rate goes with --features")
     with errors_in_one_line():
         # Beam passes on its workers' start-up remarks as warnings.
@@ -106,7 +107,7 @@ def evaluate(
             videos=videos,
             features=features,
             settings=configs.with_overrides(defaults, overrides),
-            feature_rates=dict(map(_rate, rates)),
+            feature_rates=feature_rates,
         )
         workers = workers or os.cpu_count() or 1
         with click.progressbar(length=1, label="videos") as bar:
