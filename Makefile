@@ -104,6 +104,10 @@ benchmark-s3d-jax-step: setup ## Time S3D's training on JAX, best on a GPU; writ
 benchmark-extraction-memory: setup ## Memory of feature extraction, 2 minutes against 2 hours.
 	$(RUN)/python benchmarks/extraction_memory.py
 
+.PHONY: benchmark-evaluation-memory
+benchmark-evaluation-memory: setup ## Memory of a benchmark, 2,000 clips against 10,000.
+	$(RUN)/python benchmarks/evaluation_memory.py
+
 .PHONY: test
 test: setup ## Run the tests, a file at a time on each core.
 	$(RUN)/python -m pytest -n auto --dist loadfile
