@@ -39,7 +39,8 @@ class IngestConfig:
         "own" makes the set's training part the train split and its evaluation part the eval split.
         See `annotations.annotated_set.read_annotated_set`.
       exclude_videos: path of a CSV with the columns video_id and benchmark: videos not to read,
-        as a benchmark scores them; empty for none. It does not concern annotated sets.
+        as a benchmark scores them; empty for none. Of an annotated set it leaves out what could be
+        trained on, not what is scored on.
       store_frames: whether clip records hold frames. Without them no picture is decoded, and a
         video file may be missing where the manifest or the annotations know the video.
     """

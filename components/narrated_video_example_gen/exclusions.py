@@ -2,9 +2,10 @@
 
 import csv
 import pathlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
-from components.narrated_video_example_gen.manifest import read_csv
+from components.narrated_video_example_gen.ledger import Entry
+from components.narrated_video_example_gen.manifest import VideoRow, read_csv
 
 _COLUMNS = ("video_id", "benchmark")
 
@@ -32,7 +33,7 @@ def write_exclusions(path: pathlib.Path, ids_of: Mapping[str, Collection[str]]) 
 
 
 def read_exclusions(path: str) -> dict[str, str]:
-    """Returns the benchmark of each excluded video.
+    """Returns the benchmark of each excluded video; it is empty where the file does not tell.
 
     Args:
       path: the file, or empty for none.
@@ -43,3 +44,34 @@ def read_exclusions(path: str) -> dict[str, str]:
     if not path:
         return {}
     return {row["video_id"]: row["benchmark"] for row in read_csv(pathlib.Path(path), _COLUMNS)}
+
+
+def reason(benchmark: str) -> str:
+    """Returns what the ledger calls it that a benchmark's video is left out.
+
+    Args:
+      benchmark: as `read_exclusions` returns it.
+    """
+    return f"in_{benchmark or 'a_benchmark'}"
+
+
+def leave_out(
+    rows: Iterable[VideoRow], excluded: Mapping[str, str], spared_split: str | None = None
+) -> tuple[list[VideoRow], list[Entry]]:
+    """Returns the videos that are not excluded, and what the ledger says of the others.
+
+    Args:
+      rows: the videos.
+      excluded: the benchmark of each excluded video.
+      spared_split: rows that are fixed to this split stay, whatever they are.
+    """
+    kept, entries = [], []
+    for row in rows:
+        if row.video_id not in excluded or (spared_split and row.split == spared_split):
+            kept.append(row)
+            continue
+        benchmark = excluded[row.video_id]
+        name = f"the benchmark {benchmark}" if benchmark else "a benchmark"
+        message = f"{name} scores this video"
+        entries.append(Entry(row.video_id, row.source, None, "filter", reason(benchmark), message))
+    return kept, entries

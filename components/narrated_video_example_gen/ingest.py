@@ -221,12 +221,11 @@ def _plan(videos: str, config: IngestConfig, work: str) -> _Plan:
         )
     excluded = exclusions.read_exclusions(config.exclude_videos)
     rows, entries = manifest.read_videos(videos, need_files=config.store_frames)
+    rows, left_out = exclusions.leave_out(rows, excluded)
+    entries += left_out
     kept = []
     for row in rows:
-        if benchmark := excluded.get(row.video_id):
-            verdict = f"in_{benchmark}", f"the benchmark {benchmark} scores this video"
-            entries.append(Entry(row.video_id, row.source, None, "filter", *verdict))
-        elif verdict := filters.check_metadata(row, config):
+        if verdict := filters.check_metadata(row, config):
             entries.append(Entry(row.video_id, row.source, None, "filter", *verdict))
         else:
             kept.append(row)
@@ -247,7 +246,16 @@ def _plan_of_annotated(videos: str, config: IngestConfig) -> _Plan:
         rows, entries = manifest.read_videos(videos, need_files=config.store_frames)
     else:
         rows, entries = annotated.rows(), []
-    return _Plan(*annotated.join(rows, entries), len(annotated.videos))
+    rows, entries = annotated.join(rows, entries)
+    # What is scored on stays, as it is a benchmark itself; what the hash divides may be trained on.
+    excluded = exclusions.read_exclusions(config.exclude_videos)
+    kept, left_out = exclusions.leave_out(rows, excluded, spared_split=splits.EVAL_SPLIT)
+    if left_out and all(row.split == splits.EVAL_SPLIT for row in kept):
+        raise manifest.ManifestError(
+            f"{config.exclude_videos} excludes all {len(left_out):,} videos of "
+            f"{config.annotations} that could be trained on"
+        )
+    return _Plan(kept, entries + left_out, len(annotated.videos))
 
 
 def _with_caption_json(

@@ -26,8 +26,8 @@ class TextVideoModel:
 
     Attributes:
       path: the model's folder.
-      features: the streams whose features the model was trained on, with `name`, `rate` and `size`
-        each; None where the model takes images or does not tell.
+      description: what the model says of itself; None for one of another maker, or older than the
+        descriptions.
     """
 
     def __init__(self, path: str, signatures: Collection[str] = ("video", "text")):
@@ -51,7 +51,20 @@ class TextVideoModel:
         if missing:
             raise ModelError(f"the model {path} has no signature {' or '.join(sorted(missing))}")
         self.path = path
-        self.features = _described_features(path)
+        self.description = _description(path)
+
+    @property
+    def features(self) -> Sequence[Mapping[str, Any]] | None:
+        """The streams whose features the model was trained on: `name`, `rate` and `size` of each.
+
+        None where the model takes images or does not tell.
+        """
+        return self.description.features if self.description else None
+
+    @property
+    def max_words(self) -> int | None:
+        """How many words of a sentence the model keeps; None where it does not tell."""
+        return self.description.config.get("max_words") if self.description else None
 
     @property
     def takes_images(self) -> bool:
@@ -100,11 +113,12 @@ class TextVideoModel:
         vectors = tf.constant(features, tf.float32)
         return self._call("video", "video_embedding", finite, features=vectors)
 
-    def embed_text(self, texts: Sequence[str]) -> np.ndarray:
+    def embed_text(self, texts: Sequence[str], finite: bool = True) -> np.ndarray:
         """Returns the embeddings of sentences.
 
         Args:
           texts: B sentences, at least one.
+          finite: whether an embedding that is not finite is an error.
 
         Returns:
           float32 [B, E].
@@ -117,7 +131,7 @@ class TextVideoModel:
                 self._call(
                     "text",
                     "text_embedding",
-                    finite=True,
+                    finite,
                     words=tf.constant(texts[start : start + _TEXT_BATCH], tf.string),
                 )
                 for start in range(0, len(texts), _TEXT_BATCH)
@@ -161,11 +175,11 @@ class TextVideoModel:
         return embeddings
 
 
-def _described_features(path: str) -> Sequence[Mapping[str, Any]] | None:
+def _description(path: str) -> description.ModelDescription | None:
     if not description.has_description(path):
-        return None  # Of another maker, or older than the descriptions.
+        return None
     try:
-        return description.read_description(path).features
+        return description.read_description(path)
     except ValueError as error:
         raise ModelError(f"the model {path} is damaged: {_line(error)}") from error
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from components.benchmark_evaluator.annotations.items import LabelledSet
 from components.benchmark_evaluator.annotations.labelled import LabelledRow, labelled_set
-from components.benchmark_evaluator.annotations.parts import TEST, TRAIN
 from components.benchmark_evaluator.annotations.problem_log import ProblemLog, place
-from components.benchmark_evaluator.annotations.text_files import read_lines
+from components.benchmark_evaluator.annotations.text_files import one_path, read_lines
+from components.narrated_video_example_gen.annotations.parts import TEST, TRAIN
 from components.narrated_video_example_gen.manifest import ManifestError, read_csv
 
 NUM_SPLITS = 3
@@ -33,9 +33,9 @@ def read_hmdb51(path: str) -> LabelledSet:
       The videos; the classes are sorted by name. Problems are those of `labelled_set`.
 
     Raises:
-      ManifestError: a file cannot be read, is missing, or is neither.
+      ManifestError: a file cannot be read, is missing or is neither, or several are named.
     """
-    return labelled_set(hmdb51_rows(pathlib.Path(path)), NUM_SPLITS, ProblemLog())
+    return labelled_set(hmdb51_rows(one_path(path, "HMDB51")), NUM_SPLITS, ProblemLog())
 
 
 def read_ucf101(folder: str) -> LabelledSet:
@@ -49,9 +49,10 @@ def read_ucf101(folder: str) -> LabelledSet:
       `labelled_set`.
 
     Raises:
-      ManifestError: a file cannot be read, is missing, or is of another format.
+      ManifestError: it is no folder, a file of it cannot be read, is missing or is of another
+        format, or several folders are named.
     """
-    root = pathlib.Path(folder)
+    root = one_path(folder, "UCF101")
     numbers = _ucf101_numbers(root)
     classes = sorted(numbers, key=lambda name: int(numbers[name]))
     return labelled_set(ucf101_rows(root), NUM_SPLITS, ProblemLog(), classes)
@@ -102,7 +103,8 @@ def ucf101_rows(folder: pathlib.Path) -> Iterator[LabelledRow]:
       folder: as for `read_ucf101`.
 
     Raises:
-      ManifestError: a file cannot be read or is missing, or the list of classes is none.
+      ManifestError: it is no folder, a file of it cannot be read or is missing, or the list of
+        classes is none.
     """
     numbers = _ucf101_numbers(folder)
     for split in range(NUM_SPLITS):
@@ -120,6 +122,10 @@ def ucf101_rows(folder: pathlib.Path) -> Iterator[LabelledRow]:
 
 def _ucf101_numbers(folder: pathlib.Path) -> dict[str, str]:
     """Returns the number of each class, as digits."""
+    if not folder.is_dir():
+        raise ManifestError(
+            f"{folder} is no folder; give UCF101's with {UCF101_CLASSES} and its lists of videos"
+        )
     path = folder / UCF101_CLASSES
     numbers = {}
     for line in filter(None, read_lines(path)):

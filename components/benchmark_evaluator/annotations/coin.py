@@ -5,21 +5,19 @@ import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from components.benchmark_evaluator.annotations import parts
 from components.benchmark_evaluator.annotations.items import (
     Segment,
     SegmentedSet,
     SegmentedVideo,
 )
-from components.benchmark_evaluator.annotations.problem_log import (
-    ProblemLog,
-    place,
-    segment_problem,
-)
+from components.benchmark_evaluator.annotations.problem_log import ProblemLog, place
+from components.benchmark_evaluator.annotations.text_files import one_path
+from components.narrated_video_example_gen.annotations import parts
 from components.narrated_video_example_gen.annotations.annotation import (
     length,
     one_line,
     seconds,
+    segment_problem,
 )
 from components.narrated_video_example_gen.annotations.json_stream import (
     is_json,
@@ -45,27 +43,26 @@ def read_coin(path: str) -> SegmentedSet:
     may lack some. Steps with different numbers stay different, although some have the same name.
 
     Args:
-      path: `COIN.json` with the videos under "database", or a JSON list of objects that each hold
-        one video. The content decides which it is. A part is "testing" or "validation" (both
-        "test" here), or "training".
+      path: one file: `COIN.json` with the videos under "database", or a JSON list of objects that
+        each hold one video. The content decides which it is. A part is "testing" or "validation"
+        (both "test" here), or "training".
 
     Returns:
       The videos. Problems: "no_video_id", "duplicate", "bad_part", "bad_duration", "bad_segment"
-      (of the video or of a step), "no_label" for a step without number or name, "two_labels" for a
-      step whose number had another name before (the first name holds, the step stays), and
-      "no_segment" for a video without a usable step.
+      of a step, "no_label" for a step without number or name, "two_labels" for a step whose number
+      had another name before (the first name holds, the step stays), and "no_segment" for a video
+      without a usable step.
 
     Raises:
-      ManifestError: the file cannot be read, or is neither.
+      ManifestError: the file cannot be read, is neither, or several are named.
     """
     log = ProblemLog()
     names: dict[int, str] = {}
     videos: dict[str, SegmentedVideo] = {}
-    for number, (video_id, video) in enumerate(coin_videos(pathlib.Path(path)), 1):
+    for number, (video_id, video) in enumerate(coin_videos(one_path(path, "COIN")), 1):
         item = place(path, number, video_id)
         part = _PART_NAMES.get(parts.part_of(one_line(video.get("subset"))))
         duration = length(video.get("duration"))
-        start, end = seconds(video.get("start")), seconds(video.get("end"))
         if not video_id:
             log.add(item, "no_video_id", "it names no video", item)
         elif video_id in videos:
@@ -75,10 +72,8 @@ def read_coin(path: str) -> SegmentedSet:
             log.add(item, "bad_part", message, video_id)
         elif duration is None:
             log.add(item, "bad_duration", "it does not say how long the video is", video_id)
-        elif message := segment_problem(start, end):
-            log.add(item, "bad_segment", message, video_id)
         elif segments := _steps(video.get("annotation"), item, names, log):
-            videos[video_id] = SegmentedVideo(video_id, part, duration, start, end, segments)
+            videos[video_id] = SegmentedVideo(video_id, part, duration, segments)
         else:
             log.add(item, "no_segment", "it has no usable step", video_id)
     return _with_labels(names, videos, log)

@@ -11,13 +11,9 @@ from components.benchmark_evaluator.annotations.items import (
     StepTask,
     StepVideo,
 )
-from components.benchmark_evaluator.annotations.problem_log import (
-    ProblemLog,
-    place,
-    segment_problem,
-)
-from components.benchmark_evaluator.annotations.text_files import read_lines
-from components.narrated_video_example_gen.annotations.annotation import seconds
+from components.benchmark_evaluator.annotations.problem_log import ProblemLog, place
+from components.benchmark_evaluator.annotations.text_files import one_path, read_lines
+from components.narrated_video_example_gen.annotations.annotation import seconds, segment_problem
 from components.narrated_video_example_gen.manifest import ManifestError
 from components.narrated_video_example_gen.splits import hash_fraction
 
@@ -44,9 +40,10 @@ def read_crosstask(folder: str) -> StepSet:
       "bad_segment", and "not_listed" for annotations of a video that is in no list.
 
     Raises:
-      ManifestError: a list or the folder of annotations is missing, or is none of CrossTask's.
+      ManifestError: a list or the folder of annotations is missing, or is none of CrossTask's, or
+        several folders are named.
     """
-    root = pathlib.Path(folder)
+    root = one_path(folder, "CrossTask")
     tasks = read_tasks(root / PRIMARY_TASKS)
     related = read_tasks(root / RELATED_TASKS)
     if not (root / ANNOTATIONS).is_dir():

@@ -175,16 +175,12 @@ class SegmentedVideo:
       video_id: its YouTube id.
       part: "train" or "test".
       duration: length of the video in seconds.
-      start: where the stretch begins in which the task is shown, in seconds.
-      end: where it ends, in seconds.
       segments: its steps, in the file's order; a label indexes the set's `labels`.
     """
 
     video_id: str
     part: str
     duration: float
-    start: float
-    end: float
     segments: tuple[Segment, ...]
 
 

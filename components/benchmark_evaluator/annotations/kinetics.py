@@ -11,14 +11,10 @@ from collections.abc import Iterator
 
 from components.benchmark_evaluator.annotations.items import LabelledSet
 from components.benchmark_evaluator.annotations.labelled import LabelledRow, labelled_set
-from components.benchmark_evaluator.annotations.parts import TEST, TRAIN
-from components.benchmark_evaluator.annotations.problem_log import (
-    ProblemLog,
-    place,
-    segment_problem,
-)
-from components.narrated_video_example_gen.annotations.annotation import seconds
+from components.benchmark_evaluator.annotations.problem_log import ProblemLog, place
+from components.narrated_video_example_gen.annotations.annotation import seconds, segment_problem
 from components.narrated_video_example_gen.annotations.files import annotation_files
+from components.narrated_video_example_gen.annotations.parts import TEST, TRAIN
 from components.narrated_video_example_gen.manifest import (
     ManifestError,
     find_video_files,

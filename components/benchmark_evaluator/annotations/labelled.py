@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 
 from components.benchmark_evaluator.annotations.items import LabelledSet, LabelledVideo
-from components.benchmark_evaluator.annotations.parts import TRAIN
 from components.benchmark_evaluator.annotations.problem_log import ProblemLog
+from components.narrated_video_example_gen.annotations.parts import TRAIN
 
 
 @dataclasses.dataclass(frozen=True)

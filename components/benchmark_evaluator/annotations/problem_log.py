@@ -1,12 +1,10 @@
 """Keeps what cannot be used while annotations are read."""
 
 import dataclasses
-import math
 import pathlib
 from collections.abc import Collection, Hashable
 
 from components.benchmark_evaluator.annotations.items import Problem
-from components.narrated_video_example_gen.windows import OPEN_END
 
 
 class ProblemLog:
@@ -52,15 +50,3 @@ def place(path: str | pathlib.Path, number: int, video_id: str = "") -> str:
     """
     where = f"{path}, entry {number}"
     return f"{video_id} in {where}" if video_id else where
-
-
-def segment_problem(start: float, end: float) -> str:
-    """Returns why a stretch of time is none of a video, or an empty string where it is one.
-
-    Args:
-      start: in seconds.
-      end: in seconds; infinite where the stretch lasts to the end of the video.
-    """
-    if 0 <= start < end and not OPEN_END < end < math.inf:
-        return ""
-    return f"{start:g} to {end:g} s is no stretch of a video"

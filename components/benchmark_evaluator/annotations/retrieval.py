@@ -3,16 +3,15 @@
 import pathlib
 from collections.abc import Collection, Sequence
 
-from components.benchmark_evaluator.annotations import parts
 from components.benchmark_evaluator.annotations.items import CaptionedClip, RetrievalSet
-from components.benchmark_evaluator.annotations.problem_log import (
-    ProblemLog,
-    place,
+from components.benchmark_evaluator.annotations.problem_log import ProblemLog, place
+from components.benchmark_evaluator.annotations.text_files import one_path, read_ids
+from components.narrated_video_example_gen.annotations import parts
+from components.narrated_video_example_gen.annotations.annotated_set import READERS
+from components.narrated_video_example_gen.annotations.annotation import (
+    Annotation,
     segment_problem,
 )
-from components.benchmark_evaluator.annotations.text_files import read_ids
-from components.narrated_video_example_gen.annotations.annotated_set import READERS
-from components.narrated_video_example_gen.annotations.annotation import Annotation
 from components.narrated_video_example_gen.manifest import ManifestError
 
 BENCHMARKS = tuple(READERS)
@@ -51,13 +50,14 @@ def read_retrieval(
       "not_annotated" for a video that is listed, but of which the file says nothing.
 
     Raises:
-      ManifestError: a file cannot be read as one of its format, or holds nothing to evaluate on.
+      ManifestError: a file cannot be read as one of its format, holds nothing to evaluate on, or
+        several files are named.
     """
     if benchmark not in READERS:
         raise ManifestError(f"{benchmark!r} is no retrieval benchmark: {', '.join(BENCHMARKS)}")
     if captions not in CAPTIONS:
         raise ManifestError(f"captions is {captions!r}; it must be {' or '.join(CAPTIONS)}")
-    found = list(READERS[benchmark](pathlib.Path(annotations)))
+    found = list(READERS[benchmark](one_path(annotations, benchmark)))
     log = ProblemLog()
     if video_list:
         listed = _listed(video_list, annotations, found, log)

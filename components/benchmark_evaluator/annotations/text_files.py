@@ -3,9 +3,28 @@
 import pathlib
 from collections.abc import Iterator
 
+from components.narrated_video_example_gen.annotations.files import annotation_files
 from components.narrated_video_example_gen.manifest import ManifestError, read_csv
 
 ID_COLUMN = "video_id"
+
+
+def one_path(annotations: str, benchmark: str) -> pathlib.Path:
+    """Returns the one file or folder of a benchmark whose parts are not files of their own.
+
+    Args:
+      annotations: the path, as people give it.
+      benchmark: its name, for people.
+
+    Raises:
+      ManifestError: files are named by parts, as "train=A,eval=B".
+    """
+    ((part, path), *others) = annotation_files(annotations)
+    if part is not None or others:
+        raise ManifestError(
+            f"the annotations of {benchmark} are one file or folder, not {annotations!r}"
+        )
+    return pathlib.Path(path)
 
 
 def read_lines(path: pathlib.Path) -> Iterator[str]:

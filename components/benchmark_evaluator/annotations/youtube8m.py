@@ -1,7 +1,7 @@
-"""YouTube-8M Segments: rated stretches of 5 seconds, and the features of their videos.
+"""YouTube-8M Segments: rated stretches of 5 seconds.
 
 The ids in these files are YouTube-8M's own, such as "Hs00": nothing in the files leads from them to
-a video on YouTube. The features are Inception's of each second; the videos are not distributed.
+a video on YouTube, and the videos are not distributed.
 """
 
 import glob
@@ -11,19 +11,16 @@ import pathlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from components.benchmark_evaluator.annotations.items import RatedSegment, RatedSet
-from components.benchmark_evaluator.annotations.parts import TEST, TRAIN, UNNAMED
 from components.benchmark_evaluator.annotations.problem_log import ProblemLog, place
 from components.narrated_video_example_gen.annotations.files import annotation_files
+from components.narrated_video_example_gen.annotations.parts import TEST, TRAIN, UNNAMED
 from components.narrated_video_example_gen.manifest import ManifestError, read_csv
 from components.narrated_video_example_gen.splits import EVAL_SPLIT, TRAIN_SPLIT
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-FEATURE_SIZES = {"rgb": 1024, "audio": 128}
 CLASS_COLUMN = "index"
 
 _PARTS = {TRAIN_SPLIT: TRAIN, EVAL_SPLIT: TEST, None: UNNAMED}
@@ -86,26 +83,6 @@ def read_youtube8m_segments(files: str, vocabulary: str) -> RatedSet:
     return RatedSet(classes, tuple(segments.values()), problems)
 
 
-def read_youtube8m_features(files: str) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Yields the features of each video (facts/protocols.md, section 11).
-
-    Args:
-      files: as for `read_youtube8m_segments`; frame-level files without segments do too.
-
-    Yields:
-      YouTube-8M's id of the video, its picture features, float32 [T, 1024], and its sound features,
-      float32 [T, 128], a row for each second.
-
-    Raises:
-      ManifestError: a file cannot be read, or a record has no such features.
-    """
-    for _, item, video_id, record in _records(files):
-        rgb, audio = (_features(record, name, item) for name in FEATURE_SIZES)
-        if len(rgb) != len(audio):
-            raise ManifestError(f"{item}: {len(rgb)} rows of rgb and {len(audio)} rows of audio")
-        yield video_id, rgb, audio
-
-
 def youtube8m_video_ids(files: str) -> Iterator[str]:
     """Yields YouTube-8M's id of each video, empty where a record has none.
 
@@ -117,27 +94,6 @@ def youtube8m_video_ids(files: str) -> Iterator[str]:
     """
     for _, _, video_id, _ in _records(files):
         yield video_id
-
-
-def dequantize(values: np.ndarray) -> np.ndarray:
-    """Returns features in [-2, 2] or so, float32, of the bytes in which YouTube-8M stores them.
-
-    Args:
-      values: uint8 of any shape.
-    """
-    return values.astype(np.float32) * np.float32(4 / 255) + np.float32(4 / 512 - 2)
-
-
-def _features(record: "tf.train.SequenceExample", name: str, item: str) -> np.ndarray:
-    size = FEATURE_SIZES[name]
-    feature_list = record.feature_lists.feature_list[name]
-    rows = [b"".join(row.bytes_list.value) for row in feature_list.feature]
-    if not rows or any(len(row) != size for row in rows):
-        raise ManifestError(
-            f"{item}: it has no feature list {name!r} of {size} bytes for each second; give "
-            f"YouTube-8M's frame-level files"
-        )
-    return dequantize(np.frombuffer(b"".join(rows), np.uint8).reshape(-1, size))
 
 
 def _video_id(record: "tf.train.SequenceExample") -> str:

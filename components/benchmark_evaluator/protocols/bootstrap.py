@@ -1,6 +1,7 @@
 """Confidence intervals by the bootstrap: what another draw of the same size might have given."""
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 
@@ -73,3 +74,35 @@ def intervals(
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(values, [tail, 1 - tail], axis=0)
     return list(zip(low.tolist(), high.tolist(), strict=True))
+
+
+def split_accuracies(
+    groups: Sequence[Sequence[Hashable]], right: Sequence[Sequence[bool]]
+) -> tuple[Callable[[np.ndarray], float], int]:
+    """Returns the mean accuracy of several splits of one set as a statistic of drawn groups.
+
+    The test parts of official splits share videos, or have some of the same source, so the splits
+    are no independent samples: what is drawn is a group, with its videos in all splits.
+
+    Args:
+      groups: for each split the group of each test video.
+      right: for each split whether the class of each test video was found.
+
+    Returns:
+      The statistic, for `interval`: the mean over the splits of the share of right videos among
+      those of the drawn groups, NaN where a split has none of them. And the number of groups.
+    """
+    number = {group: place for place, group in enumerate(dict.fromkeys(itertools.chain(*groups)))}
+    counts, hits = np.zeros([2, len(number), len(groups)])
+    for split, (of_split, found) in enumerate(zip(groups, right, strict=True)):
+        places = [number[group] for group in of_split]
+        np.add.at(counts[:, split], places, 1.0)
+        np.add.at(hits[:, split], places, np.asarray(found, np.float64))
+
+    def mean_accuracy(drawn: np.ndarray) -> float:
+        of_splits = counts[drawn].sum(axis=0)
+        if not of_splits.all():
+            return np.nan
+        return float((hits[drawn].sum(axis=0) / of_splits).mean())
+
+    return mean_accuracy, len(number)

@@ -18,17 +18,16 @@ class ProbeConfig:
     Attributes:
       regularization: C of the SVM; larger fits the training set more closely.
       standardize: whether each feature is brought to mean 0 and deviation 1 first.
-      average_windows: whether a training video is one sample, the mean of its windows; otherwise
-        each window is a sample of its own.
     """
 
     regularization: float = 100.0
     standardize: bool = False
-    average_windows: bool = False
 
 
-# The published protocols: of the MIL-NCE repository (`eval_hmdb.py`), and of MMV with S3D
-# (`linear_mmv_hmdb.py`), whose C differs for the two sets.
+# The classifiers of the published protocols: of the MIL-NCE repository (`eval_hmdb.py`), and of MMV
+# with S3D (`linear_mmv_hmdb.py`), whose C differs for the two sets. The "mmv" ones change C and the
+# scaler and nothing else: MMV's frames are settings of their own, and its ten training passes of
+# random crops and mirror images are not made (facts/protocols.md, section 7).
 PROTOCOLS = {
     "mil-nce": ProbeConfig(),
     "mmv-hmdb51": ProbeConfig(3e-4, standardize=True),
@@ -54,8 +53,9 @@ def probe(
 ) -> Probed:
     """Trains a linear SVM on the windows of the training videos and classifies the test videos.
 
-    A test video has the class whose decision values, added up over its windows, are greatest: the
-    sum of MIL-NCE's protocol and the mean of MMV's choose the same.
+    Each window of a training video is a sample of its own. A test video has the class whose
+    decision values, added up over its windows, are greatest: the sum of MIL-NCE's protocol and the
+    mean of MMV's choose the same.
 
     Args:
       train: features of each training video, float32 [windows, D].
@@ -73,8 +73,6 @@ def probe(
             f"{len(test)} test videos and {len(np.unique(labels))} classes to learn: a probe needs "
             f"at least one video and two classes"
         )
-    if config.average_windows:
-        train = [windows.mean(axis=0, keepdims=True) for windows in train]
     samples = np.concatenate(train)
     targets = np.repeat(labels, [len(windows) for windows in train])
     if not all(np.isfinite(windows).all() for windows in (samples, *test)):

@@ -4,73 +4,99 @@
 facts/protocols.md, section 11.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 TOP_N = 100_000
 
 
-def average_precision(scores: np.ndarray, positive: np.ndarray, num_positives: int) -> float:
-    """Returns the average precision of one class, not interpolated.
+def best_first(scores: np.ndarray) -> np.ndarray:
+    """Returns the order of a list, int64 [N]: the highest score first.
 
-    The mean over all positives of the precision at their place in the list; a positive that is not
-    in the list counts 0. Equal scores are ordered by chance with a fixed seed, as in the challenge,
-    so that the order of the input decides nothing in a class's favour.
+    Equal scores are ordered by chance with a fixed seed, as in the challenge, so that the order of
+    the input decides nothing in a class's favour.
 
     Args:
-      scores: [N], of the rated segments in the list.
-      positive: bool [N].
-      num_positives: positives of the class in the truth, listed or not.
+      scores: [N].
 
     Raises:
-      ValueError: the class has no positive, or a score is not finite.
+      ValueError: a score is not finite.
     """
-    scores, positive = np.asarray(scores, np.float64), np.asarray(positive, bool)
-    if num_positives < 1:
-        raise ValueError("a class without a positive has no average precision")
+    scores = np.asarray(scores, np.float64)
     if not np.isfinite(scores).all():
         raise ValueError(f"{int((~np.isfinite(scores)).sum())} of the scores are not finite")
     shuffled = np.random.default_rng(0).permutation(len(scores))
-    order = shuffled[np.argsort(-scores[shuffled], kind="stable")]
-    ordered = positive[order]
-    precision = np.cumsum(ordered) / np.arange(1, len(ordered) + 1)
-    return float(precision[ordered].sum() / num_positives)
+    return shuffled[np.argsort(-scores[shuffled], kind="stable")]
 
 
-def rated_in_list(
-    segments: Sequence[str], scores: np.ndarray, rated: Collection[str], top_n: int = TOP_N
-) -> np.ndarray:
-    """Returns which entries of a class's list count: the list is cut first, then unrated ones go.
+def average_precision(positive: np.ndarray, num_positives: int) -> float:
+    """Returns the average precision of one class, not interpolated.
+
+    The mean over all positives of the precision at their place in the list; a positive that is not
+    in the list counts 0. How long the list might be does not matter: the calculator of the
+    challenge can limit the number of positives to an n, but its evaluation sets none.
 
     Args:
-      segments: the scored segments, N of them, as `<video id>:<start>`.
-      scores: [N].
-      rated: the segments that people rated for the class.
-      top_n: the list's greatest length.
+      positive: bool [N], of the rated segments in the list, the best first.
+      num_positives: positives of the class in the truth, listed or not.
 
-    Returns:
-      int64 [M], positions in `segments`.
+    Raises:
+      ValueError: the class has no positive.
     """
-    order = np.argsort(-np.asarray(scores), kind="stable")[:top_n]
-    return np.array([place for place in order if segments[place] in rated], np.int64)
+    if num_positives < 1:
+        raise ValueError("a class without a positive has no average precision")
+    precision = np.cumsum(positive) / np.arange(1, len(positive) + 1)
+    return float(precision[positive].sum() / num_positives)
 
 
-def average_precisions(
+@dataclasses.dataclass(frozen=True)
+class RankedClass:
+    """The rated segments of one class, as its list orders them.
+
+    Attributes:
+      positive: bool [N], of those in the list, the best first.
+      groups: int64 [N], the group that each is of, such as its video.
+      lost: int64 [L], the group of each positive that is not in the list.
+    """
+
+    positive: np.ndarray
+    groups: np.ndarray
+    lost: np.ndarray
+
+    def average_precision(self, copies: np.ndarray | None = None) -> float:
+        """Returns the average precision, NaN without a positive.
+
+        Args:
+          copies: int [groups], how many times each group is there; without it each is once.
+        """
+        positive, num_lost = self.positive, len(self.lost)
+        if copies is not None:
+            positive = np.repeat(positive, copies[self.groups])
+            num_lost = int(copies[self.lost].sum())
+        num_positives = int(np.count_nonzero(positive)) + num_lost
+        return average_precision(positive, num_positives) if num_positives else np.nan
+
+
+def ranked_classes(
     segments: Sequence[str],
     scores: np.ndarray,
     truth: Mapping[int, Mapping[str, bool]],
+    groups: Mapping[str, int],
     top_n: int = TOP_N,
-) -> dict[int, float]:
-    """Returns the average precision of each class; their mean is the challenge's figure.
+) -> dict[int, RankedClass]:
+    """Returns the list of each class: it is cut first, then the segments not rated for it go.
 
     The challenge takes the mean over the classes that were submitted, so that leaving a class out
-    does not cost anything. Here every class of the truth that has a positive counts.
+    does not cost anything. Here every class of the truth that has a positive is there, also where
+    none of its positives has a score.
 
     Args:
       segments: the scored segments, N of them, as `<video id>:<start>`.
       scores: [N, C], a column for each class of `truth` in its order.
-      truth: for each class the rated segments, and whether they show it.
+      truth: for each class all rated segments, scored or not, and whether they show it.
+      groups: the group of each rated segment, such as the number of its video.
       top_n: the greatest length of a class's list.
 
     Raises:
@@ -81,12 +107,18 @@ def average_precisions(
         raise ValueError(
             f"{len(segments)} segments and {len(truth)} classes, but scores of shape {scores.shape}"
         )
-    precisions = {}
+    place_of = {name: place for place, name in enumerate(segments)}
+    ranked = {}
     for column, (label, rated) in enumerate(truth.items()):
-        num_positives = sum(rated.values())
-        if not num_positives:
+        if not any(rated.values()):
             continue
-        listed = rated_in_list(segments, scores[:, column], rated, top_n)
-        positive = np.array([rated[segments[place]] for place in listed], bool)
-        precisions[label] = average_precision(scores[listed, column], positive, num_positives)
-    return precisions
+        places = best_first(scores[:, column])[:top_n]
+        places = places[np.isin(places, [place_of[name] for name in rated if name in place_of])]
+        listed = dict.fromkeys(segments[place] for place in places)
+        lost = [name for name, positive in rated.items() if positive and name not in listed]
+        ranked[label] = RankedClass(
+            np.array([rated[name] for name in listed], bool),
+            np.array([groups[name] for name in listed], np.int64),
+            np.array([groups[name] for name in lost], np.int64),
+        )
+    return ranked

@@ -23,7 +23,7 @@ class Localized:
     Attributes:
       task: the video's task.
       hits: bool [K], whether the chosen second of each step lies in the truth.
-      present: bool [K], whether the video shows the step at all.
+      present: bool [K], whether the video shows the step at all, as far as it has scores.
     """
 
     task: str
@@ -156,6 +156,9 @@ def localize(
 ) -> Localized:
     """Localises the steps of one video and compares with what was annotated.
 
+    A step that is annotated only behind the last second is none that the video shows: CrossTask's
+    code and that of others cut the truth to the scores before they count its steps.
+
     Args:
       task: the video's task.
       scores: [T, K], how well each second goes with each step of the task.
@@ -170,9 +173,7 @@ def localize(
     chosen = assign_steps(step_costs(scores, cost))
     num_seconds, num_steps = np.shape(scores)
     truth = step_truth(segments, num_seconds, num_steps, ends)
-    present = np.zeros(num_steps, bool)
-    present[[step for step, _, _ in segments]] = True
-    return Localized(task, truth[chosen, np.arange(num_steps)], present)
+    return Localized(task, truth[chosen, np.arange(num_steps)], truth.any(axis=0))
 
 
 def localize_occurrences(

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from components.benchmark_evaluator.annotations.items import StepSet, StepVideo
+from components.benchmark_evaluator.annotations.items import StepSet, StepTask, StepVideo
 from components.benchmark_evaluator.embedding.row_rules import RegularRows
-from components.benchmark_evaluator.embedding.rows import Rows
+from components.benchmark_evaluator.embedding.rows import NOT_FINITE, Rows
 from components.benchmark_evaluator.embedding.run import EmbeddedVideos
 from components.benchmark_evaluator.outcome import (
     Failure,
@@ -95,7 +95,7 @@ def score(
     scoring = _scoring(protocol)
     failures = failures_of(annotated.problems)
     steps = {
-        task_id: model.embed_text(task.steps)
+        task_id: model.embed_text(task.steps, finite=False)
         for task_id, task in annotated.tasks.items()
         if any(video.task_id == task_id for video in annotated.videos)
     }
@@ -107,10 +107,13 @@ def score(
             failures.append(missing_video(name, video.video_id))
             continue
         num_found += 1
-        found = _localize(video, embedded.rows(video.video_id), steps[video.task_id], scoring)
+        blind = _not_finite(annotated.tasks[video.task_id], steps[video.task_id])
+        rows = embedded.rows(video.video_id)
+        found = blind or _localize(video, rows, steps[video.task_id], scoring)
         if isinstance(found, Localized):
             localized.append(found)
-        else:
+            found = _cut_off(video, len(rows.values) * scoring.row_seconds)
+        if found is not None:
             failures.append(Failure(name, *found))
     if not localized:
         raise ValueError(f"no video was localised ({reasons_in_words(failures)})")
@@ -135,6 +138,23 @@ def score(
             "row_seconds": scoring.row_seconds,
         },
     )
+
+
+def _not_finite(task: StepTask, steps: np.ndarray) -> tuple[str, str] | None:
+    """Returns reason and message where a step has no embedding: nothing of its task is scored."""
+    is_finite = np.isfinite(steps).all(axis=1)
+    names = [name for name, is_good in zip(task.steps, is_finite, strict=True) if not is_good]
+    if not names:
+        return None
+    return NOT_FINITE, f"the model's embedding of {', '.join(map(repr, names))} is not finite"
+
+
+def _cut_off(video: StepVideo, seconds: float) -> tuple[str, str] | None:
+    """Returns reason and message where a video with so many seconds lacks annotated steps."""
+    count = sum(segment.start >= seconds for segment in video.segments)
+    if not count:
+        return None
+    return "cut_off", f"the video ends at {seconds:g} s, before {count} of its segments begin"
 
 
 def _localize(

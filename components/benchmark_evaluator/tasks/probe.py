@@ -1,18 +1,18 @@
 """Linear probes: HMDB-51 and UCF-101."""
 
 import dataclasses
-import itertools
 
 import numpy as np
 
-from components.benchmark_evaluator.annotations.items import LabelledSet
-from components.benchmark_evaluator.annotations.parts import TEST, TRAIN
+from components.benchmark_evaluator.annotations.items import LabelledSet, LabelledVideo
 from components.benchmark_evaluator.embedding.row_rules import SpreadRows
 from components.benchmark_evaluator.embedding.run import EmbeddedVideos
 from components.benchmark_evaluator.outcome import Failure, Items, Outcome, failures_of
-from components.benchmark_evaluator.protocols import bootstrap, linear_probe
+from components.benchmark_evaluator.protocols import linear_probe
 from components.benchmark_evaluator.settings import ProbeProtocol
-from components.benchmark_evaluator.tasks.located import missing_video
+from components.benchmark_evaluator.tasks import official_splits
+from components.benchmark_evaluator.tasks.located import missing_video, whole_rows
+from components.narrated_video_example_gen.annotations.parts import TEST, TRAIN
 
 
 def rules(annotated: LabelledSet, protocol: ProbeProtocol) -> dict[str, SpreadRows]:
@@ -21,7 +21,13 @@ def rules(annotated: LabelledSet, protocol: ProbeProtocol) -> dict[str, SpreadRo
     Args:
       annotated: the videos.
       protocol: the settings.
+
+    Raises:
+      ValueError: a split has no test video, or fewer than two classes to learn.
     """
+    official_splits.check_splits(
+        annotated.videos, _num_splits(annotated), failures_of(annotated.problems)
+    )
     rule = SpreadRows(protocol.num_windows)
     return {video.video_id: rule for video in annotated.videos}
 
@@ -45,25 +51,20 @@ def score(annotated: LabelledSet, embedded: EmbeddedVideos, protocol: ProbeProto
             failures.append(missing_video(video.video_id, video.video_id))
             continue
         num_found += 1
-        rows = embedded.rows(video.video_id)
-        num_rows = 0 if rows.values is None else len(rows.values)
-        lost = [rows.failure(row) for row in range(max(1, num_rows))]
-        if failure := rows.problem or next(filter(None, lost), None):
+        whole, failure = whole_rows(embedded.rows(video.video_id))
+        if failure:
             failures.append(Failure(video.video_id, *failure))
-        whole = [row for row, failure in enumerate(lost) if failure is None]
-        # A video that lacks some of its windows is what there is of it.
-        if whole:
-            features[video.video_id] = rows.values[whole]
+        if whole is not None:
+            features[video.video_id] = whole
     config = linear_probe.PROTOCOLS[protocol.classifier]
     if protocol.regularization:
         config = dataclasses.replace(config, regularization=protocol.regularization)
+    there = [video for video in annotated.videos if video.video_id in features]
+    tests: list[list[LabelledVideo]] = []
     right: list[np.ndarray] = []
     splits = []
-    for split in range(len(annotated.videos[0].parts) if annotated.videos else 0):
-        train, test = (
-            [v for v in annotated.videos if v.parts[split] == part and v.video_id in features]
-            for part in (TRAIN, TEST)
-        )
+    for split in range(_num_splits(annotated)):
+        train, test = (official_splits.split_part(there, split, part) for part in (TRAIN, TEST))
         probed = linear_probe.probe(
             [features[video.video_id] for video in train],
             np.array([video.label for video in train]),
@@ -71,6 +72,7 @@ def score(annotated: LabelledSet, embedded: EmbeddedVideos, protocol: ProbeProto
             config,
         )
         labels = np.array([video.label for video in test])
+        tests.append(test)
         right.append(probed.predictions == labels)
         splits.append(
             {
@@ -83,21 +85,12 @@ def score(annotated: LabelledSet, embedded: EmbeddedVideos, protocol: ProbeProto
         )
     if not splits:
         raise ValueError("there are no videos to probe")
-    offsets = np.cumsum([0, *map(len, right)])
-
-    def mean_accuracy(drawn: np.ndarray) -> float:
-        joined = np.concatenate(right)[drawn]
-        return float(np.mean([joined[a:b].mean() for a, b in itertools.pairwise(offsets)]))
-
-    accuracy = float(np.mean([split["top_1"] for split in splits]))
+    figures = official_splits.split_figures(tests, right)
     return Outcome(
         headline="top_1",
-        metrics={
-            "top_1": accuracy,
-            **{f"top_1_split_{i}": s["top_1"] for i, s in enumerate(splits, 1)},
-        },
-        intervals={"top_1": bootstrap.interval(mean_accuracy, list(map(len, right)))},
-        drawn="test videos of each split",
+        metrics=figures.metrics,
+        intervals=figures.intervals,
+        drawn=figures.drawn,
         items=Items("videos", annotated.num_annotated, num_found, len(features), failures),
         details={
             "splits": splits,
@@ -105,3 +98,7 @@ def score(annotated: LabelledSet, embedded: EmbeddedVideos, protocol: ProbeProto
             "chance": 1 / len(annotated.classes),
         },
     )
+
+
+def _num_splits(annotated: LabelledSet) -> int:
+    return len(annotated.videos[0].parts) if annotated.videos else 0

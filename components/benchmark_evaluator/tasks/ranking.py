@@ -1,9 +1,10 @@
 """Segments ranked for each class: YouTube-8M Segments."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from components.benchmark_evaluator.annotations.items import RatedSegment, RatedSet
-from components.benchmark_evaluator.annotations.parts import TEST, TRAIN
 from components.benchmark_evaluator.embedding.row_rules import ClipRows
 from components.benchmark_evaluator.embedding.run import EmbeddedVideos
 from components.benchmark_evaluator.outcome import Failure, Items, Outcome, failures_of
@@ -14,6 +15,7 @@ from components.benchmark_evaluator.protocols import (
 )
 from components.benchmark_evaluator.settings import RankingProtocol
 from components.benchmark_evaluator.tasks.located import missing_video
+from components.narrated_video_example_gen.annotations.parts import TEST, TRAIN
 
 
 def rules(annotated: RatedSet, protocol: RankingProtocol) -> dict[str, ClipRows]:
@@ -22,7 +24,12 @@ def rules(annotated: RatedSet, protocol: RankingProtocol) -> dict[str, ClipRows]
     Args:
       annotated: the rated segments.
       protocol: the settings.
+
+    Raises:
+      ValueError: a part has no segment.
     """
+    if annotated.segments:
+        _check_parts(_parts(annotated.segments))
     return {
         video_id: ClipRows(tuple(stretches), protocol.num_windows)
         for video_id, stretches in _stretches(annotated).items()
@@ -41,60 +48,67 @@ def score(annotated: RatedSet, embedded: EmbeddedVideos, protocol: RankingProtoc
       ValueError: a part has no segment that can be used.
     """
     failures = failures_of(annotated.problems)
-    stretches = _stretches(annotated)
     features: dict[tuple[str, float], np.ndarray] = {}
-    for video_id, of_video in stretches.items():
+    problems: dict[tuple[str, float], tuple[str, str]] = {}
+    for video_id, of_video in _stretches(annotated).items():
         if video_id not in embedded:
             continue
         rows = embedded.rows(video_id)
         for row, (start, _) in enumerate(of_video):
-            if rows.failure(row) is None:
+            problem = rows.failure(row)
+            if problem is None:
                 features[video_id, start] = rows.values[row]
+                problem = rows.remark(row)
+            if problem is not None:
+                problems[video_id, start] = problem
     num_found = 0
-    parts: dict[str, list[RatedSegment]] = {TRAIN: [], TEST: []}
     for segment in annotated.segments:
         name = f"{segment.video_id}:{segment.start:g} class {annotated.classes[segment.label]}"
-        is_there = segment.video_id in embedded
-        num_found += is_there
-        if (segment.video_id, segment.start) in features:
-            parts[segment.part or TEST].append(segment)
-        elif not is_there:
+        if segment.video_id not in embedded:
             failures.append(missing_video(name, segment.video_id))
-        else:
-            row = stretches[segment.video_id].index((segment.start, segment.end))
-            failures.append(Failure(name, *embedded.rows(segment.video_id).failure(row)))
-    if not parts[TRAIN] or not parts[TEST]:
-        raise ValueError(
-            f"{len(parts[TRAIN])} rated segments to learn from and {len(parts[TEST])} to rank: "
-            f"give both parts, as train=FILES,eval=FILES"
-        )
+            continue
+        num_found += 1
+        if problem := problems.get((segment.video_id, segment.start)):
+            failures.append(Failure(name, *problem))
+    parts = _parts([one for one in annotated.segments if (one.video_id, one.start) in features])
+    _check_parts(parts)
     seen, rated = _rated(parts[TRAIN], len(annotated.classes))
-    ranked, truth = _rated(parts[TEST], len(annotated.classes))
+    ranked, _ = _rated(parts[TEST], len(annotated.classes))
     scores = rated_regression.class_scores(
         np.stack([features[key] for key in seen]),
         rated,
         np.stack([features[key] for key in ranked]),
         protocol.regularization,
     )
-    names = [f"{video_id}:{start:g}" for video_id, start in ranked]
-    precisions = segment_ranking.average_precisions(
-        names,
+    # All that was rated is the truth, also where there are no features: a lost positive is missed.
+    keys, truth = _rated(_parts(annotated.segments)[TEST], len(annotated.classes))
+    videos = {video_id: place for place, video_id in enumerate(dict(keys))}
+    classes = segment_ranking.ranked_classes(
+        [_name(key) for key in ranked],
         scores,
         {
-            label: {names[place]: positive for place, positive in of_class.items()}
+            label: {_name(keys[place]): positive for place, positive in of_class.items()}
             for label, of_class in truth.items()
         },
+        {_name(key): videos[key[0]] for key in keys},
         protocol.top_n,
     )
-    if not precisions:
+    if not classes:
         raise ValueError("no class has a positive segment to find")
-    values = np.array(list(precisions.values()))
+
+    def mean_precision(drawn: np.ndarray) -> float:
+        copies = np.bincount(drawn, minlength=len(videos))
+        precisions = np.array([ranking.average_precision(copies) for ranking in classes.values()])
+        there = precisions[~np.isnan(precisions)]
+        return float(there.mean()) if len(there) else np.nan
+
+    precisions = {label: ranking.average_precision() for label, ranking in classes.items()}
     untaught = [label for label in precisions if len(set(rated[label].values())) < 2]
     return Outcome(
         headline="mAP",
-        metrics={"mAP": float(values.mean())},
-        intervals={"mAP": bootstrap.interval(lambda drawn: values[drawn].mean(), len(values))},
-        drawn="classes",
+        metrics={"mAP": float(np.mean(list(precisions.values())))},
+        intervals={"mAP": bootstrap.interval(mean_precision, len(videos))},
+        drawn="test videos",
         items=Items(
             "rated segments",
             annotated.num_annotated,
@@ -108,11 +122,34 @@ def score(annotated: RatedSet, embedded: EmbeddedVideos, protocol: RankingProtoc
             "num_classes": len(annotated.classes),
             "num_classes_scored": len(precisions),
             "num_classes_without_training": len(untaught),
+            "num_positives_not_listed": sum(len(ranking.lost) for ranking in classes.values()),
             "average_precision_by_class": {
                 str(annotated.classes[label]): value for label, value in precisions.items()
             },
         },
     )
+
+
+def _parts(segments: Sequence[RatedSegment]) -> dict[str, list[RatedSegment]]:
+    """Returns what is to be learned from and what is to be ranked, as files without a part are."""
+    parts: dict[str, list[RatedSegment]] = {TRAIN: [], TEST: []}
+    for segment in segments:
+        parts[segment.part or TEST].append(segment)
+    return parts
+
+
+def _check_parts(parts: Mapping[str, Sequence[RatedSegment]]) -> None:
+    if not parts[TRAIN] or not parts[TEST]:
+        raise ValueError(
+            f"{len(parts[TRAIN])} rated segments to learn from and {len(parts[TEST])} to rank: "
+            f"give both parts, as train=FILES,eval=FILES"
+        )
+
+
+def _name(key: tuple[str, float]) -> str:
+    """Returns a segment's name as the challenge spells it."""
+    video_id, start = key
+    return f"{video_id}:{start:g}"
 
 
 def _stretches(annotated: RatedSet) -> dict[str, list[tuple[float, float]]]:

@@ -1,12 +1,12 @@
 """Zero-shot text-to-video retrieval: YouCook2, MSR-VTT, LSMDC and clips of one's own."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 
 from components.benchmark_evaluator.annotations.items import RetrievalSet
 from components.benchmark_evaluator.embedding.row_rules import ClipRows
+from components.benchmark_evaluator.embedding.rows import NOT_FINITE
 from components.benchmark_evaluator.embedding.run import EmbeddedVideos
 from components.benchmark_evaluator.outcome import (
     Failure,
@@ -20,12 +20,9 @@ from components.benchmark_evaluator.protocols.captions_of_clip import best_capti
 from components.benchmark_evaluator.settings import RetrievalProtocol
 from components.benchmark_evaluator.tasks.located import missing_video
 from components.retrieval_evaluator import metrics
-from components.retrieval_evaluator.known_words import known_texts
+from components.retrieval_evaluator.known_words import first_words, known_texts
 from components.retrieval_evaluator.metrics import QueryRanks
 from components.retrieval_evaluator.text_video_model import TextVideoModel
-
-# What the papers' tokenisers take for a word (facts/protocols.md, section 3).
-_WORD = re.compile(r"[\w']+")
 
 
 def rules(annotated: RetrievalSet, protocol: RetrievalProtocol) -> dict[str, ClipRows]:
@@ -60,22 +57,18 @@ def score(
 
     Raises:
       ModelError: the model fails.
-      ValueError: fewer than two clips can be scored.
+      ValueError: fewer than two clips can be scored, or more words are asked for than the model
+        keeps.
     """
+    limit = max_words(model, protocol)
     failures = failures_of(annotated.problems)
     kept, videos, num_found = _clip_embeddings(annotated, embedded, failures)
-    if len(kept) < 2:
-        raise ValueError(
-            f"retrieval needs at least 2 clips, but {len(kept)} of {annotated.num_annotated} can "
-            f"be scored ({reasons_in_words(failures)})"
-        )
-    texts = [
-        first_words(text, protocol.max_words)
-        for index in kept
-        for text in annotated.clips[index].texts
-    ]
-    clip_of = np.repeat(np.arange(len(kept)), [len(annotated.clips[index].texts) for index in kept])
-    embeddings = model.embed_text(texts)
+    _check_number(kept, annotated, failures)
+    texts, embeddings, said_of = _caption_embeddings(annotated, kept, model, protocol, failures)
+    # A clip whose captions are all lost is lost too.
+    with_caption, clip_of = np.unique(said_of, return_inverse=True)
+    kept, videos = [kept[place] for place in with_caption], videos[with_caption]
+    _check_number(kept, annotated, failures)
     text_to_video = metrics.embedding_ranks(embeddings, videos, clip_of)
     video_to_text = best_caption_ranks(videos, embeddings, clip_of)
     video_ids = [annotated.clips[index].video_id for index in kept]
@@ -93,8 +86,9 @@ def score(
             "num_ties": int(np.count_nonzero(text_to_video.ties)),
             "num_repeated_captions": len(texts) - len(set(texts)),
             "num_unknown_captions": int(
-                (~known_texts(embeddings, model.embed_text([""])[0])).sum()
+                (~known_texts(embeddings, model.embed_text([""], finite=False)[0])).sum()
             ),
+            "max_words": limit,
             "random": metrics.random_metrics(len(kept)),
             "video_to_text": ties.recalls(ties.ranks_by_rule(video_to_text, protocol.ties)),
             "by_tie_rule": {
@@ -105,15 +99,32 @@ def score(
     )
 
 
-def first_words(text: str, count: int) -> str:
-    """Returns a sentence up to the end of its first words.
+def max_words(model: TextVideoModel, protocol: RetrievalProtocol) -> int | None:
+    """Returns how many words of a caption count at most, or None where the model does not tell.
 
     Args:
-      text: the sentence.
-      count: words to keep; 0 for all.
+      model: embeds the captions.
+      protocol: the settings.
+
+    Raises:
+      ValueError: the settings ask for more words than the model keeps.
     """
-    words = list(_WORD.finditer(text)) if count else []
-    return text[: words[count - 1].end()] if len(words) > count else text
+    if model.max_words is not None and protocol.max_words > model.max_words:
+        raise ValueError(
+            f"protocol.max_words is {protocol.max_words}, but the model {model.path} keeps "
+            f"{model.max_words} words of a sentence; give at most that, or 0"
+        )
+    return protocol.max_words or model.max_words
+
+
+def _check_number(
+    kept: Sequence[int], annotated: RetrievalSet, failures: Sequence[Failure]
+) -> None:
+    if len(kept) < 2:
+        raise ValueError(
+            f"retrieval needs at least 2 clips, but {len(kept)} of {annotated.num_annotated} can "
+            f"be scored ({reasons_in_words(failures)})"
+        )
 
 
 def _clip_embeddings(
@@ -136,11 +147,45 @@ def _clip_embeddings(
             failure = rows.failure(row)
             if failure is None:
                 found.append((index, rows.values[row]))
-            else:
+                failure = rows.remark(row)
+            if failure is not None:
                 failures.append(Failure(name, *failure))
     found.sort(key=lambda pair: pair[0])
     kept = [index for index, _ in found]
     return kept, np.stack([row for _, row in found]) if found else np.zeros([0, 0]), num_found
+
+
+def _caption_embeddings(
+    annotated: RetrievalSet,
+    kept: Sequence[int],
+    model: TextVideoModel,
+    protocol: RetrievalProtocol,
+    failures: list[Failure],
+) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Returns the captions that can be scored, their embeddings, and the place of each's clip."""
+    captions = [
+        (place, number, text)
+        for place, index in enumerate(kept)
+        for number, text in enumerate(annotated.clips[index].texts, 1)
+    ]
+    texts = [text for _, _, text in captions]
+    if protocol.max_words:
+        told = model.description
+        vocabulary = frozenset(told.words) if told else None
+        case_sensitive = told is not None and told.case_sensitive
+        texts = [
+            first_words(text, protocol.max_words, vocabulary, case_sensitive) for text in texts
+        ]
+    embeddings = model.embed_text(texts, finite=False)
+    is_finite = np.isfinite(embeddings).all(axis=1)
+    for row in np.flatnonzero(~is_finite):
+        place, number, _ = captions[row]
+        item = f"{_name(annotated, kept[place])}, caption {number}"
+        message = "the model's embedding of the sentence is not finite"
+        failures.append(Failure(item, NOT_FINITE, message))
+    good = np.flatnonzero(is_finite)
+    clip_of = np.array([captions[row][0] for row in good], np.int64)
+    return [texts[row] for row in good], embeddings[good], clip_of
 
 
 def _name(annotated: RetrievalSet, index: int) -> str:

@@ -1,9 +1,11 @@
 """Action segmentation: COIN."""
 
+from collections.abc import Sequence
+from typing import NoReturn
+
 import numpy as np
 
 from components.benchmark_evaluator.annotations.items import SegmentedSet, SegmentedVideo
-from components.benchmark_evaluator.annotations.parts import TEST, TRAIN
 from components.benchmark_evaluator.embedding.row_rules import RegularRows
 from components.benchmark_evaluator.embedding.run import EmbeddedVideos
 from components.benchmark_evaluator.outcome import (
@@ -20,6 +22,7 @@ from components.benchmark_evaluator.protocols.softmax_regression import (
 )
 from components.benchmark_evaluator.settings import SegmentationProtocol
 from components.benchmark_evaluator.tasks.located import missing_video
+from components.narrated_video_example_gen.annotations.parts import TEST, TRAIN
 
 
 def rules(annotated: SegmentedSet, protocol: SegmentationProtocol) -> dict[str, RegularRows]:
@@ -28,7 +31,14 @@ def rules(annotated: SegmentedSet, protocol: SegmentationProtocol) -> dict[str, 
     Args:
       annotated: the videos.
       protocol: the settings.
+
+    Raises:
+      ValueError: a part has no video.
     """
+    failures = failures_of(annotated.problems)
+    for part in (TRAIN, TEST) if annotated.videos else ():
+        if all(video.part != part for video in annotated.videos):
+            _refuse_empty(part, len(annotated.videos), annotated, failures)
     rule = RegularRows(protocol.clip_seconds)
     return {video.video_id: rule for video in annotated.videos}
 
@@ -38,7 +48,9 @@ def score(
 ) -> Outcome:
     """Trains a logistic regression on the training videos and labels the frames of the test ones.
 
-    The features of one video at a time are read; the regression holds a few batches.
+    All frames of the annotated duration count. The last clip also labels those of up to one clip
+    after it; a video whose features end earlier than that is not used. The features of one video at
+    a time are read; the regression holds a few batches.
 
     Args:
       annotated: the videos.
@@ -61,16 +73,14 @@ def score(
         if failure is None:
             failure = next(filter(None, map(rows.failure, range(len(rows.values)))), None)
         if failure is None:
+            failure = _too_short(len(rows.values) * protocol.clip_seconds, video, protocol)
+        if failure is None:
             usable[video.part].append(video)
         else:
             failures.append(Failure(video.video_id, *failure))
-    for part, name in ((TRAIN, "train"), (TEST, "score")):
+    for part in (TRAIN, TEST):
         if not usable[part]:
-            raise ValueError(
-                f"there is no video to {name} on: COIN needs its training and its testing subset, "
-                f"and {num_found} of {annotated.num_annotated} videos are there "
-                f"({reasons_in_words(failures)})"
-            )
+            _refuse_empty(part, num_found, annotated, failures)
     regression = SoftmaxRegression(
         lambda group: _sample(usable[TRAIN][group], embedded, protocol),
         len(usable[TRAIN]),
@@ -82,15 +92,13 @@ def score(
             seed=protocol.seed,
         ),
     )
-    truth = [_frames(video, embedded, protocol) for video in usable[TEST]]
+    truth = [_frames(video, protocol) for video in usable[TEST]]
     predicted = []
     for video, labels in zip(usable[TEST], truth, strict=True):
-        features, _ = _sample(video, embedded, protocol)
-        clips = segmentation.clip_of_frames(len(labels), protocol.label_rate, protocol.clip_seconds)
+        features = _features(video, embedded, protocol)
+        clips = _clips(labels, protocol)
         predicted.append(regression.predict(features)[np.minimum(clips, len(features) - 1)])
-    majority = segmentation.majority_label(
-        _frames(video, embedded, protocol) for video in usable[TRAIN]
-    )
+    majority = segmentation.majority_label(_frames(video, protocol) for video in usable[TRAIN])
     same = [np.full_like(labels, majority) for labels in truth]
 
     def accuracy(drawn: np.ndarray) -> float:
@@ -122,23 +130,54 @@ def score(
     )
 
 
-def _frames(
+def _refuse_empty(
+    part: str, num_found: int, annotated: SegmentedSet, failures: Sequence[Failure]
+) -> NoReturn:
+    raise ValueError(
+        f"there is no video to {'train' if part == TRAIN else 'score'} on: COIN needs its training "
+        f"and its testing subset, and {num_found} of {annotated.num_annotated} videos are there "
+        f"({reasons_in_words(failures)})"
+    )
+
+
+def _too_short(
+    seconds: float, video: SegmentedVideo, protocol: SegmentationProtocol
+) -> tuple[str, str] | None:
+    """Returns reason and message where features of so many seconds are not those of the video."""
+    # Files end a little before the annotated duration, which is rounded; clips are rounded up.
+    if round(video.duration - seconds, 6) <= protocol.clip_seconds:
+        return None
+    return (
+        "too_short",
+        f"its features end at {seconds:g} s, and {video.duration:g} s are annotated",
+    )
+
+
+def _frames(video: SegmentedVideo, protocol: SegmentationProtocol) -> np.ndarray:
+    """Returns the annotated label of each frame of a video, int64 [F]."""
+    segments = [(segment.label, segment.start, segment.end) for segment in video.segments]
+    return segmentation.frame_labels(segments, video.duration, protocol.label_rate)
+
+
+def _clips(labels: np.ndarray, protocol: SegmentationProtocol) -> np.ndarray:
+    """Returns which clip each frame is in, int64 [F]."""
+    return segmentation.clip_of_frames(len(labels), protocol.label_rate, protocol.clip_seconds)
+
+
+def _features(
     video: SegmentedVideo, embedded: EmbeddedVideos, protocol: SegmentationProtocol
 ) -> np.ndarray:
-    """Returns the annotated label of each frame of a video, as long as its features last."""
-    seconds = len(embedded.rows(video.video_id).values) * protocol.clip_seconds
-    segments = [(segment.label, segment.start, segment.end) for segment in video.segments]
-    return segmentation.frame_labels(segments, min(seconds, video.duration), protocol.label_rate)
+    """Returns what the classifier sees of a video's clips, float32 [N, D]."""
+    rows = embedded.rows(video.video_id).values
+    return segmentation.clip_features(rows, protocol.position_size)
 
 
 def _sample(
     video: SegmentedVideo, embedded: EmbeddedVideos, protocol: SegmentationProtocol
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns features and labels of a video's clips, as far as both are known."""
-    labels = _frames(video, embedded, protocol)
-    clips = segmentation.clip_of_frames(len(labels), protocol.label_rate, protocol.clip_seconds)
-    of_clips = segmentation.clip_labels(labels, clips)
-    features = segmentation.clip_features(
-        embedded.rows(video.video_id).values, protocol.position_size
-    )
-    return features[: len(of_clips)], of_clips
+    labels = _frames(video, protocol)
+    of_clips = segmentation.clip_labels(labels, _clips(labels, protocol))
+    features = _features(video, embedded, protocol)
+    count = min(len(features), len(of_clips))
+    return features[:count], of_clips[:count]

@@ -1,24 +1,26 @@
 """An annotated set: its files read, its parts made splits, its annotations checked."""
 
 import dataclasses
-import math
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from components.narrated_video_example_gen.annotations import (
     lsmdc,
     msrvtt,
+    parts,
     segments_csv,
     youcook2,
 )
-from components.narrated_video_example_gen.annotations.annotation import Annotation
+from components.narrated_video_example_gen.annotations.annotation import (
+    Annotation,
+    segment_problem,
+)
 from components.narrated_video_example_gen.annotations.files import annotation_files
 from components.narrated_video_example_gen.config import IngestConfig
 from components.narrated_video_example_gen.ledger import MISSING_FILE, Entry
 from components.narrated_video_example_gen.manifest import ManifestError, VideoRow
 from components.narrated_video_example_gen.splits import EVAL_SPLIT, TRAIN_SPLIT
 from components.narrated_video_example_gen.subtitles.caption import Caption
-from components.narrated_video_example_gen.windows import OPEN_END
 
 READERS: Mapping[str, Callable[[pathlib.Path], Iterable[Annotation]]] = {
     "csv": segments_csv.read,
@@ -27,14 +29,8 @@ READERS: Mapping[str, Callable[[pathlib.Path], Iterable[Annotation]]] = {
     "lsmdc": lsmdc.read,
 }
 
-_TRAIN, _VALIDATION, _TEST, _UNKNOWN = "training", "validation", "test", ""
-_PART_NAMES = {
-    "": _UNKNOWN,
-    **dict.fromkeys(("train", "training"), _TRAIN),
-    **dict.fromkeys(("val", "validate", "validation"), _VALIDATION),
-    **dict.fromkeys(("test", "testing", "eval"), _TEST),
-}
-_PART_OF_SPLIT = {TRAIN_SPLIT: _TRAIN, EVAL_SPLIT: _TEST}
+_PART_OF_SPLIT = {TRAIN_SPLIT: parts.TRAIN, EVAL_SPLIT: parts.TEST}
+_IN_WORDS = {parts.TRAIN: "training", parts.UNNAMED: "unnamed"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,7 +158,7 @@ def read_annotated_set(config: IngestConfig) -> AnnotatedSet:
         if only_evaluation and split == TRAIN_SPLIT:
             continue
         for number, annotation in enumerate(READERS[config.annotation_format](pathlib.Path(path))):
-            part = _PART_OF_SPLIT.get(split) or _PART_NAMES.get(annotation.part.lower())
+            part = _PART_OF_SPLIT.get(split) or parts.part_of(annotation.part)
             problem = _problem(annotation, part)
             if part is not None and annotation.video_id:
                 video = videos.setdefault(annotation.video_id, _Video(path, part, annotation))
@@ -175,9 +171,11 @@ def read_annotated_set(config: IngestConfig) -> AnnotatedSet:
                     )
             if problem is not None:
                 entries.append(Entry(annotation.video_id, path, number, "annotations", *problem))
-    parts = {video.part for video in videos.values()}
-    evaluation_part = next((part for part in (_TEST, _VALIDATION) if part in parts), _UNKNOWN)
-    if only_evaluation and evaluation_part not in parts:
+    there = {video.part for video in videos.values()}
+    evaluation_part = next(
+        (part for part in (parts.TEST, parts.VALIDATION) if part in there), parts.UNNAMED
+    )
+    if only_evaluation and evaluation_part not in there:
         raise ManifestError(
             f"{config.annotations} has nothing to evaluate on: no annotation, or a training part "
             f"alone, which ingest.annotation_splits=own takes"
@@ -185,7 +183,11 @@ def read_annotated_set(config: IngestConfig) -> AnnotatedSet:
     if only_evaluation:
         split_of_part = {evaluation_part: EVAL_SPLIT}
     else:
-        split_of_part = {evaluation_part: EVAL_SPLIT, _TRAIN: TRAIN_SPLIT, _UNKNOWN: None}
+        split_of_part = {
+            evaluation_part: EVAL_SPLIT,
+            parts.TRAIN: TRAIN_SPLIT,
+            parts.UNNAMED: None,
+        }
     return AnnotatedSet(
         {
             name: video.annotated(split_of_part[video.part])
@@ -202,7 +204,7 @@ def read_annotated_set(config: IngestConfig) -> AnnotatedSet:
 
 
 def _name(part: str) -> str:
-    return part or "unnamed"
+    return _IN_WORDS.get(part, part)
 
 
 class _Video:
@@ -228,8 +230,6 @@ def _problem(annotation: Annotation, part: str | None) -> tuple[str, str] | None
         message = f"its part {annotation.part!r} is neither training, validation nor test"
     elif not annotation.text:
         message = "the sentence is empty"
-    elif not 0 <= annotation.start < annotation.end or OPEN_END < annotation.end < math.inf:
-        message = f"{annotation.start:g} to {annotation.end:g} s is no stretch of a video"
-    else:
+    elif not (message := segment_problem(annotation.start, annotation.end)):
         return None
     return "bad_annotation", message

@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 from components.narrated_video_example_gen.subtitles.untrusted import to_number
+from components.narrated_video_example_gen.windows import OPEN_END
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +63,18 @@ def length(value: Any) -> float | None:
     """
     number = seconds(value)
     return number if number > 0 else None
+
+
+def segment_problem(start: float, end: float) -> str:
+    """Returns why a stretch of time is none of a video, or an empty string where it is one.
+
+    Args:
+      start: in seconds.
+      end: in seconds; infinite where the stretch lasts to the end of the video.
+    """
+    if 0 <= start < end and not OPEN_END < end < math.inf:
+        return ""
+    return f"{start:g} to {end:g} s is no stretch of a video"
 
 
 def one_line(value: Any) -> str:

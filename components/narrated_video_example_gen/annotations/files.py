@@ -25,6 +25,6 @@ def annotation_files(annotations: str) -> list[tuple[str | None, str]]:
     for text in _BETWEEN_FILES.split(annotations):
         split, path = _NAMED_FILE.fullmatch(text).groups()
         if not path:
-            raise ManifestError(f"ingest.annotations is {annotations!r}: {split}= names no file")
+            raise ManifestError(f"the annotations are {annotations!r}: {split}= names no file")
         files.append((split, path))
     return files

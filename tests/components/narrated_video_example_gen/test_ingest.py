@@ -219,20 +219,94 @@ def test_manifest_filters_and_fixed_splits(good_folder, tmp_path):
 
 def test_videos_of_a_benchmark_are_left_out_and_counted(good_folder, tmp_path):
     excluded = tmp_path / "excluded.csv"
-    excluded.write_text("video_id,benchmark\ngood1,youcook2\ngood4,coin\ngood5,coin\ngone,coin\n")
+    excluded.write_text(
+        "video_id,benchmark\ngood1,youcook2\ngood4,coin\ngood5,coin\ngone,coin\ngood6,\n"
+    )
     output = tmp_path / "output"
     config = dataclasses.replace(SMALL, exclude_videos=str(excluded))
     summary = ingest.run_ingest(str(good_folder), str(output), config, num_workers=1)
     assert summary["videos"] == {
         "read": 8,
-        "kept": 5,
-        "left_out": {"in_coin": 2, "in_youcook2": 1},
+        "kept": 4,
+        "left_out": {"in_coin": 2, "in_a_benchmark": 1, "in_youcook2": 1},
     }
     found = {entry["video_id"]: entry["message"] for entry in read_ledger(output)}
     assert found["good1"] == "the benchmark youcook2 scores this video"
+    assert found["good6"] == "a benchmark scores this video"
     for split in ("train", "eval"):
         kept = {video_id for video_id, _ in read_captions(output, split)}
-        assert kept.isdisjoint({b"good1", b"good4", b"good5"})
+        assert kept.isdisjoint({b"good1", b"good4", b"good5", b"good6"})
+
+
+@pytest.fixture
+def annotated_with_parts(good_folder, tmp_path):
+    """Returns settings of videos 0 to 3 to train on, 4 and 5 to score on; 1 and 4 are excluded."""
+    rows = [f"good{n},1,3,fold {n},{'train' if n < 4 else 'test'}\n" for n in range(6)]
+    (tmp_path / "clips.csv").write_text("video_id,start,end,caption,split\n" + "".join(rows))
+    (tmp_path / "excluded.csv").write_text("video_id,benchmark\ngood1,youcook2\ngood4,youcook2\n")
+    return dataclasses.replace(
+        SMALL,
+        annotations=str(tmp_path / "clips.csv"),
+        annotation_splits="own",
+        exclude_videos=str(tmp_path / "excluded.csv"),
+    )
+
+
+def test_annotated_videos_of_a_benchmark_are_scored_on_and_not_trained_on(
+    good_folder, annotated_with_parts, tmp_path
+):
+    output = tmp_path / "output"
+    summary = ingest.run_ingest(str(good_folder), str(output), annotated_with_parts, num_workers=1)
+    assert {video_id for video_id, _ in read_captions(output, "train")} == {
+        b"good0",
+        b"good2",
+        b"good3",
+    }
+    assert {video_id for video_id, _ in read_captions(output, "eval")} == {b"good4", b"good5"}
+    assert summary["videos"] == {
+        "read": 8,
+        "kept": 5,
+        "left_out": {"not_annotated": 2, "in_youcook2": 1},
+    }
+    assert [
+        line["video_id"] for line in read_ledger(output) if line["reason"] == "in_youcook2"
+    ] == ["good1"]
+    # A set that is only scored on is not touched.
+    only_scored = dataclasses.replace(annotated_with_parts, annotation_splits="eval")
+    output = tmp_path / "scored"
+    summary = ingest.run_ingest(str(good_folder), str(output), only_scored, num_workers=1)
+    assert summary["videos"]["kept"] == 2
+
+
+def test_annotated_videos_that_the_hash_divides_are_left_out(good_folder, tmp_path):
+    names = [f"good{number}" for number in range(8)]
+    (tmp_path / "clips.csv").write_text(
+        "video_id,start,end,caption\n" + "".join(f"{name},1,3,fold\n" for name in names)
+    )
+    (tmp_path / "ids.csv").write_text(
+        "video_id,benchmark\n" + "".join(f"good{n},\n" for n in "257")
+    )
+    config = dataclasses.replace(
+        SMALL,
+        annotations=str(tmp_path / "clips.csv"),
+        annotation_splits="own",
+        exclude_videos=str(tmp_path / "ids.csv"),
+    )
+    output = tmp_path / "output"
+    summary = ingest.run_ingest(str(good_folder), str(output), config, num_workers=1)
+    assert summary["videos"] == {"read": 8, "kept": 5, "left_out": {"in_a_benchmark": 3}}
+
+
+def test_an_exclusion_of_all_that_could_be_trained_on_is_one_clear_error(
+    good_folder, annotated_with_parts, tmp_path
+):
+    (tmp_path / "excluded.csv").write_text(
+        "video_id,benchmark\n" + "".join(f"good{n},youcook2\n" for n in range(6))
+    )
+    with pytest.raises(ManifestError, match=r"excludes all 4 videos of .*clips\.csv that could be"):
+        ingest.run_ingest(
+            str(good_folder), str(tmp_path / "output"), annotated_with_parts, num_workers=1
+        )
 
 
 def test_annotated_set_has_the_eval_split_alone(good_folder, tmp_path):

@@ -1,8 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from components.retrieval_evaluator.text_video_model import ModelError, TextVideoModel
+from models import description
 
 
 def test_a_model_without_the_signatures(tmp_path):
@@ -20,6 +23,27 @@ def test_embeddings_that_are_not_finite_are_an_error(colour_world, tmp_path):
     model = TextVideoModel(colour_world.write_model(tmp_path / "model", bias=float("nan")))
     with pytest.raises(ModelError, match="not finite"):
         model.embed_video(np.zeros([1, 2, 4, 4, 3], np.uint8))
+
+
+def test_text_embeddings_that_are_not_finite_may_be_asked_for(colour_world, tmp_path):
+    model = TextVideoModel(colour_world.write_model(tmp_path / "model", sign=float("nan")))
+    with pytest.raises(ModelError, match="not finite"):
+        model.embed_text(["red paint"])
+    # A sentence of which the model knows nothing is embedded as zeros.
+    found = model.embed_text(["red paint", "nothing"], finite=False)
+    assert np.isfinite(found).all(axis=1).tolist() == [False, True]
+
+
+def test_a_model_tells_how_many_words_it_keeps_if_it_tells_anything(colour_world, tmp_path):
+    assert TextVideoModel(colour_world.write_model(tmp_path / "foreign")).max_words is None
+    path = colour_world.write_feature_model(tmp_path / "model")
+    assert TextVideoModel(path).max_words is None
+    told = description.read_description(path)
+    config = {**told.config, "max_words": 12}
+    description.write_description(path, dataclasses.replace(told, config=config))
+    model = TextVideoModel(path)
+    assert model.max_words == 12
+    assert model.description.words == ["red", "green", "blue", "paint"]
 
 
 def test_a_model_of_frames_takes_no_features(colour_world, tmp_path):

@@ -107,6 +107,8 @@ def test_hmdb51_that_is_none_is_refused(tmp_path):
     write_hmdb51(tmp_path, cut=["a.avi 1\n", "a.avi 1\n"])
     with pytest.raises(ManifestError, match=r"cut_test_split3\.txt cannot be read"):
         read_hmdb51(str(tmp_path))
+    with pytest.raises(ManifestError, match="of HMDB51 are one file or folder, not 'train=a'"):
+        read_hmdb51("train=a")
 
 
 def test_ucf101_folder(tmp_path):
@@ -156,6 +158,12 @@ def test_ucf101_that_is_none_is_refused(tmp_path):
     (tmp_path / "testlist02.txt").unlink()
     with pytest.raises(ManifestError, match=r"testlist02\.txt cannot be read"):
         read_ucf101(path)
+    with pytest.raises(
+        ManifestError, match=r"classInd\.txt is no folder; give UCF101's with class"
+    ):
+        read_ucf101(f"{path}/classInd.txt")
+    with pytest.raises(ManifestError, match="of UCF101 are one file or folder, not 'train=a'"):
+        read_ucf101("train=a")
 
 
 def test_real_hmdb51(shared_data):

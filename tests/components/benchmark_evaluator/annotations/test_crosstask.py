@@ -101,6 +101,8 @@ def test_folder_that_is_no_release_is_refused(release, tmp_path):
     (tmp_path / "annotations").rmdir()
     with pytest.raises(ManifestError, match="has no folder annotations"):
         crosstask.read_crosstask(folder)
+    with pytest.raises(ManifestError, match="of CrossTask are one file or folder, not 'eval=a'"):
+        crosstask.read_crosstask("eval=a")
 
 
 def a_set(num_videos, without_segments=()):

@@ -173,6 +173,13 @@ def test_unknown_choice_of_captions_and_missing_file_are_refused(tmp_path):
         read_retrieval("csv", str(tmp_path / "nowhere"))
 
 
+@pytest.mark.parametrize("benchmark", ["youcook2", "msrvtt", "lsmdc", "csv"])
+def test_files_by_parts_are_refused(benchmark):
+    message = f"of {benchmark} are one file or folder, not 'train=a,eval=b'"
+    with pytest.raises(ManifestError, match=message):
+        read_retrieval(benchmark, "train=a,eval=b")
+
+
 def test_real_youcook2(shared_data):
     annotations = shared_data / "annotations"
     found = read_retrieval("youcook2", str(annotations / "milnce" / "validation_youcook.csv"))

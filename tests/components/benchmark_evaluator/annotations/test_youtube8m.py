@@ -2,38 +2,23 @@ import numpy as np
 import pytest
 
 from components.benchmark_evaluator.annotations.items import RatedSegment
-from components.benchmark_evaluator.annotations.youtube8m import (
-    dequantize,
-    read_youtube8m_features,
-    read_youtube8m_segments,
-)
+from components.benchmark_evaluator.annotations.youtube8m import read_youtube8m_segments
 from components.narrated_video_example_gen.manifest import ManifestError
 
 
-def record(video_id="Hs00", labels=(), starts=(), scores=(), rgb=None, audio=None):
+def record(video_id="Hs00", labels=(), starts=(), scores=()):
     import tensorflow as tf
 
     def numbers(values):
         return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
 
-    def strings(*values):
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
-
     context = {
-        "id": strings(video_id.encode()),
+        "id": tf.train.Feature(bytes_list=tf.train.BytesList(value=[video_id.encode()])),
         "segment_labels": numbers(labels),
         "segment_start_times": numbers(starts),
         "segment_scores": tf.train.Feature(float_list=tf.train.FloatList(value=scores)),
     }
-    lists = {
-        name: tf.train.FeatureList(feature=[strings(row.tobytes()) for row in rows])
-        for name, rows in (("rgb", rgb), ("audio", audio))
-        if rows is not None
-    }
-    return tf.train.SequenceExample(
-        context=tf.train.Features(feature=context),
-        feature_lists=tf.train.FeatureLists(feature_list=lists),
-    ).SerializeToString()
+    return tf.train.SequenceExample(context=tf.train.Features(feature=context)).SerializeToString()
 
 
 def write(path, *records):
@@ -132,39 +117,6 @@ def test_vocabulary_of_another_format_is_refused(tmp_path, content, message):
     path.write_text(content)
     with pytest.raises(ManifestError, match=message):
         read_youtube8m_segments("", str(path))
-
-
-def test_features(tmp_path):
-    rng = np.random.default_rng(0)
-    rgb = rng.integers(0, 256, [3, 1024], np.uint8)
-    audio = rng.integers(0, 256, [3, 128], np.uint8)
-    path = write(tmp_path / "a.tfrecord", record("a", rgb=rgb, audio=audio))
-    ((video_id, seen, heard),) = read_youtube8m_features(path)
-    assert video_id == "a"
-    assert seen.dtype == heard.dtype == np.float32
-    np.testing.assert_allclose(seen, rgb * (4 / 255) + 4 / 512 - 2, atol=1e-6)
-    np.testing.assert_allclose(heard, audio * (4 / 255) + 4 / 512 - 2, atol=1e-6)
-
-
-def test_dequantized_bytes_are_in_the_middle_of_their_steps():
-    np.testing.assert_allclose(
-        dequantize(np.array([0, 255], np.uint8)), [-1.9921875, 2.0078125], atol=1e-6
-    )
-
-
-@pytest.mark.parametrize(
-    ("rgb", "audio", "message"),
-    [
-        ((3, 1024), None, "entry 1: it has no feature list 'audio' of 128 bytes"),
-        ((3, 1000), (3, 128), "entry 1: it has no feature list 'rgb' of 1024 bytes"),
-        ((3, 1024), (2, 128), "entry 1: 3 rows of rgb and 2 rows of audio"),
-    ],
-)
-def test_records_without_such_features_are_refused(tmp_path, rgb, audio, message):
-    rgb, audio = (shape and np.zeros(shape, np.uint8) for shape in (rgb, audio))
-    path = write(tmp_path / "a.tfrecord", record(rgb=rgb, audio=audio))
-    with pytest.raises(ManifestError, match=message):
-        list(read_youtube8m_features(path))
 
 
 def test_real_vocabularies(shared_data, tmp_path):

@@ -42,3 +42,31 @@ def test_draws_without_a_value_are_left_out():
         bootstrap.interval(lambda drawn: np.nan, 3)
     with pytest.raises(ValueError, match="nothing to draw from"):
         bootstrap.interval(lambda drawn: 1.0, 0)
+
+
+def test_splits_draw_a_group_once_for_all_of_them():
+    # Two videos of "x" and one of "y" in the first split, "y" and "z" in the second.
+    groups = [["x", "y", "x"], ["y", "z"]]
+    right = [[True, False, False], [True, False]]
+    mean_accuracy, num_groups = bootstrap.split_accuracies(groups, right)
+    assert num_groups == 3
+    x, y, z = range(3)
+    # As found: 1 of 3 and 1 of 2.
+    assert mean_accuracy(np.array([x, y, z])) == pytest.approx((1 / 3 + 1 / 2) / 2)
+    # "y" three times: 0 of 3 and 3 of 3.
+    assert mean_accuracy(np.array([y, y, y])) == 0.5
+    # "x" twice and "z": 2 of 4, and 0 of 1.
+    assert mean_accuracy(np.array([x, x, z])) == 0.25
+    # "y" twice and "x": 1 of 4 and 2 of 2.
+    assert mean_accuracy(np.array([y, x, y])) == pytest.approx((1 / 4 + 1) / 2)
+    assert np.isnan(mean_accuracy(np.array([x, x, x])))
+
+
+def test_splits_that_share_their_videos_are_no_further_evidence():
+    # Three times the same tests: the interval is that of one split, not narrower.
+    right = np.random.default_rng(0).random(200) < 0.5
+    one, three = (
+        bootstrap.interval(*bootstrap.split_accuracies([range(200)] * count, [right] * count))
+        for count in (1, 3)
+    )
+    assert three == pytest.approx(one)

@@ -32,15 +32,6 @@ def test_windows_vote_with_their_decision_values():
     assert found.predictions.tolist() == [0]
 
 
-def test_a_training_video_may_be_one_sample():
-    # By windows the outliers decide where the border is; their mean does not feel them.
-    train = [np.array([[1.0], [1], [-9]], np.float32) + 8, np.array([[-1.0]] * 3, np.float32)]
-    config = linear_probe.ProbeConfig(average_windows=True)
-    test = [np.array([[4.0]], np.float32), np.array([[0.0]], np.float32)]
-    found = linear_probe.probe(train, np.array([0, 1]), test, config)
-    assert found.predictions.tolist() == [0, 1]
-
-
 def test_what_cannot_be_probed_is_refused():
     two = _videos([[1.0, 0], [0, 1]])
     with pytest.raises(ValueError, match="0 test videos and 2 classes"):

@@ -4,14 +4,6 @@ import pytest
 from components.benchmark_evaluator.protocols import segmentation
 
 
-def test_a_video_is_cut_into_clips_the_last_of_them_short():
-    assert segmentation.num_clips(3.0, 1.5) == 2
-    assert segmentation.num_clips(3.1, 1.5) == 3
-    assert segmentation.num_clips(0.1 * 3, 0.1) == 3
-    with pytest.raises(ValueError, match="0 s has no clips"):
-        segmentation.num_clips(0, 1.5)
-
-
 def test_frames_and_clips_by_hand():
     labels = segmentation.frame_labels([(2, 0.5, 2.0), (1, 1.5, 2.5)], 4.0, 2.0)
     assert labels.tolist() == [0, 2, 2, 1, 1, 0, 0, 0]
@@ -36,8 +28,28 @@ def test_places_of_different_clips_differ_and_lie_alike_in_long_and_short_videos
     np.testing.assert_allclose(
         segmentation.position_embedding(1, 8), segmentation.position_embedding(3, 8)[1:2]
     )
+    assert segmentation.position_embedding(3, 0).shape == (3, 0)
     with pytest.raises(ValueError, match="even number"):
         segmentation.position_embedding(3, 5)
+
+
+def test_frequencies_of_a_place_go_from_half_a_turn_to_32_over_the_video():
+    # Of the first of 10 clips, whose centre is at 1/20 of the video: pi, 8 pi and 64 pi times that.
+    angles = np.pi / 20 * np.array([1, 8, 64])
+    np.testing.assert_allclose(
+        segmentation.position_embedding(10, 6)[0],
+        [*np.sin(angles), *np.cos(angles)],
+        atol=1e-6,
+    )
+
+
+def test_places_of_neighbours_are_alike_and_of_far_clips_are_not():
+    places = segmentation.position_embedding(120, 64)
+    likeness = places @ places[60] / 32
+    assert likeness[60] == pytest.approx(1.0)
+    # Sine and cosine of an angle have length 1: this is the mean cosine of 32 angles.
+    assert likeness[61] > 0.8
+    assert np.abs(likeness[[0, 30, 90, 119]]).max() < 0.5
 
 
 def test_accuracy_counts_frames_and_not_videos():

@@ -46,6 +46,20 @@ def test_the_first_second_may_be_the_first_step_and_the_last_the_last():
     assert step_localization.assign_steps(costs).tolist() == [0, 2]
 
 
+def test_a_video_of_an_hour_with_twelve_steps():
+    shown = 300 * np.arange(12) + 7
+    # All seconds speak against all steps, one of each step less than the others.
+    costs = np.full([3600, 12], 1000.0)
+    costs[shown, np.arange(12)] = 1.0
+    assert step_localization.assign_steps(costs).tolist() == shown.tolist()
+    scores = np.zeros([3600, 12])
+    scores[shown, np.arange(12)] = 1000.0
+    localized = step_localization.localize(
+        "t", scores, [(step, second, second + 1) for step, second in enumerate(shown)]
+    )
+    assert localized.hits.all()
+
+
 def test_as_many_seconds_as_steps_leave_one_assignment():
     assert step_localization.assign_steps(np.zeros([3, 3])).tolist() == [0, 1, 2]
 
@@ -95,6 +109,15 @@ def test_a_video_by_hand():
     localized = step_localization.localize("t", scores, [(0, 0, 1), (1, 3, 4)])
     assert localized.hits.tolist() == [True, False]
     assert localized.present.tolist() == [True, True]
+
+
+@pytest.mark.parametrize("ends", ["exclusive", "inclusive"])
+def test_a_step_behind_the_last_second_is_none_that_the_video_shows(ends):
+    scores = np.array([[9.0, 0], [0, 9]])
+    # The second step begins with a third second, of which there are no scores; the first lasts on.
+    localized = step_localization.localize("t", scores, [(0, 0, 5), (1, 2, 4)], ends=ends)
+    assert localized.present.tolist() == [True, False]
+    assert localized.hits.tolist() == [True, False]
 
 
 def test_occurrences_keep_the_videos_own_order_and_repeats():

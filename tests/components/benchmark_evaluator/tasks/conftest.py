@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from components.benchmark_evaluator.embedding.rows import Rows
+from models.description import ModelDescription
 
 
 class WrittenRows:
@@ -25,10 +26,20 @@ class WrittenRows:
 class WrittenTexts:
     """Stands for the text tower of a model: embeddings by sentence, zeros for others."""
 
-    def __init__(self, embeddings: Mapping[str, Sequence[float]]):
-        self._embeddings = embeddings
+    path = "hub/model"
 
-    def embed_text(self, texts: Sequence[str]) -> np.ndarray:
+    def __init__(
+        self,
+        embeddings: Mapping[str, Sequence[float]],
+        description: ModelDescription | None = None,
+        max_words: int | None = None,
+    ):
+        self._embeddings = embeddings
+        self.description = description
+        self.max_words = max_words
+
+    def embed_text(self, texts: Sequence[str], finite: bool = True) -> np.ndarray:
+        assert not finite, "an embedding that is not finite must not end an evaluation"
         size = len(next(iter(self._embeddings.values())))
         return np.array([self._embeddings.get(text, [0.0] * size) for text in texts], np.float32)
 

@@ -47,11 +47,11 @@ VIDEOS = (
 
 @pytest.fixture
 def score(written_rows, written_texts):
-    def run(videos=VIDEOS, rows=ROWS, problems=(), **protocol):
+    def run(videos=VIDEOS, rows=ROWS, problems=(), steps=STEPS, **protocol):
         return localization.score(
             StepSet(TASKS, tuple(videos), tuple(problems)),
             written_rows(rows),
-            written_texts(STEPS),
+            written_texts(steps),
             LocalizationProtocol(**protocol),
         )
 
@@ -168,6 +168,26 @@ def test_what_cannot_be_scored_is_counted_and_named(score):
         Failure("away of task 7", "missing_file", "there is no file of the video away"),
     ]
     assert found.metrics == score().metrics
+
+
+def test_a_task_with_a_step_that_has_no_embedding_is_not_scored(score):
+    found = score(steps={**STEPS, "pour": [np.nan, 0]})
+    message = "the model's embedding of 'pour' is not finite"
+    assert found.items.failures == [
+        Failure("a of task 7", "not_finite", message),
+        Failure("b of task 7", "not_finite", message),
+    ]
+    assert (found.items.found, found.items.scored) == (3, 1)
+    assert found.details["recall_by_task"] == {"Cut Wood": 0.5}
+
+
+def test_a_video_that_ends_before_its_steps_is_scored_without_them_and_named(score):
+    found = score((video("a", "7", (0, 1.0, 2.0), (1, 4.0, 6.0)), VIDEOS[2]))
+    assert found.details["recall_by_task"] == {"Make Tea": 1.0, "Cut Wood": 0.5}
+    assert found.items.failures == [
+        Failure("a of task 7", "cut_off", "the video ends at 4 s, before 1 of its segments begin")
+    ]
+    assert found.items.scored == 2
 
 
 def test_intervals_keep_each_tasks_number_of_videos(score):

@@ -43,6 +43,20 @@ def test_each_video_is_windows_of_the_whole_file():
     assert set(rules.values()) == {SpreadRows(7)}
 
 
+@pytest.mark.parametrize(
+    ("videos", "message"),
+    [
+        (VIDEOS[1:], "split 1 has 2 test videos and 1 classes to learn"),
+        ([*VIDEOS[:2], VIDEOS[3]], "split 2 has 0 test videos and 2 classes to learn"),
+    ],
+)
+def test_a_split_that_cannot_be_probed_is_refused_before_anything_is_embedded(videos, message):
+    annotated = LabelledSet((), tuple(videos), (Problem("x", "no_label", "it has none"),))
+    with pytest.raises(ValueError, match=message + r" \(1 no_label\)"):
+        probe.rules(annotated, ProbeProtocol())
+    assert probe.rules(LabelledSet((), (), ()), ProbeProtocol()) == {}
+
+
 def test_accuracy_is_the_mean_of_the_splits(score):
     found = score()
     assert found.headline == "top_1"
@@ -53,8 +67,9 @@ def test_accuracy_is_the_mean_of_the_splits(score):
     assert (second["num_train"], second["num_test"], second["converged"]) == (2, 2, True)
     assert found.details["chance"] == 0.5
     assert (found.items.unit, found.items.annotated, found.items.scored) == ("videos", 5, 5)
-    # Each split is drawn from on its own: one of two, once more, or none.
+    # With "lost" and without "test-left" the second split is all wrong, without "lost" all right.
     assert found.intervals == {"top_1": (0.5, 1.0)}
+    assert found.drawn == "distinct test videos, once for all splits"
 
 
 def test_a_video_of_no_split_is_embedded_and_not_used(score):
@@ -117,7 +132,6 @@ def test_the_classifier_is_that_of_the_settings(score):
     assert score().details["classifier"] == {
         "regularization": 100.0,
         "standardize": False,
-        "average_windows": False,
     }
     found = score(classifier="mmv-hmdb51", regularization=0.5)
     assert found.details["classifier"]["standardize"] is True

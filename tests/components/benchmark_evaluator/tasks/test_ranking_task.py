@@ -63,6 +63,7 @@ def test_features_that_say_their_class_are_ranked_without_a_mistake(score):
         # Nobody rated anything for the third.
         "num_classes_scored": 2,
         "num_classes_without_training": 0,
+        "num_positives_not_listed": 0,
         "average_precision_by_class": {"3": 1.0, "31": 1.0},
     }
     items = found.items
@@ -75,10 +76,41 @@ def test_a_mistake_costs_its_class(score):
     precisions = found.details["average_precision_by_class"]
     assert precisions == {"3": pytest.approx(5 / 6), "31": 1.0}
     assert found.metrics == {"mAP": pytest.approx(11 / 12)}
-    assert found.intervals == {"mAP": (pytest.approx(5 / 6), 1.0)}
+    # A draw of "c" alone has no dog, one of "d" alone no cat. Twice "c" has the places 1, 2 and,
+    # behind the two without a cat, 5 and 6.
+    assert found.intervals == {"mAP": (pytest.approx((1 + 1 + 3 / 5 + 4 / 6) / 4), 1.0)}
+    assert found.drawn == "test videos"
     # In a list of one for each class the second cat is not found at all.
     found = score(top_n=1)
     assert found.details["average_precision_by_class"]["3"] == 0.5
+    assert found.details["num_positives_not_listed"] == 1
+
+
+def test_a_lost_positive_is_missed_and_not_forgotten(score):
+    # The second cat has no features: of two positives one is found.
+    rows = {**ROWS, "c": [[2.0, 0.5], [0.5, 0.0], [np.inf] * 2]}
+    found = score(rows=rows)
+    assert found.details["average_precision_by_class"] == {"3": 0.5, "31": 1.0}
+    assert found.metrics == {"mAP": 0.75}
+    assert found.items.failed_by_reason() == {"not_finite": 1}
+    assert (found.items.scored, found.details["num_test"]) == (8, 4)
+    # A class that lost all its positives scores 0 and is no class less.
+    found = score(rows={name: rows for name, rows in ROWS.items() if name != "d"})
+    assert found.details["average_precision_by_class"] == {"3": 1.0, "31": 0.0}
+    assert found.details["num_positives_not_listed"] == 1
+    assert found.metrics == {"mAP": 0.5}
+    # A video that is lost is drawn like others: "d" alone gives 0 and "c" alone 1.
+    assert found.intervals == {"mAP": (0.0, 1.0)}
+
+
+def test_a_segment_that_the_video_cuts_off_is_scored_and_named(score):
+    rows = {**ROWS, "a": Rows(np.float32(ROWS["a"]), cut_off=(1,))}
+    found = score(rows=rows)
+    assert found.metrics == {"mAP": 1.0}
+    assert [(failure.item, failure.reason) for failure in found.items.failures] == [
+        ("a:20 class 3", "cut_off")
+    ]
+    assert found.items.scored == 9
 
 
 def test_a_class_that_cannot_be_learned_counts_all_the_same(score):
@@ -117,7 +149,8 @@ def test_what_cannot_be_used_is_counted_and_named(score):
     items = found.items
     assert (items.annotated, items.found, items.scored) == (15, 13, 10)
     assert found.details["num_test"] == 6
-    assert found.metrics == {"mAP": 1.0}
+    # Of four cats one is lost, of two dogs one.
+    assert found.metrics == {"mAP": (3 / 4 + 1 / 2) / 2}
 
 
 @pytest.mark.parametrize(
@@ -130,14 +163,16 @@ def test_what_cannot_be_used_is_counted_and_named(score):
 def test_a_part_that_is_missing_is_refused(score, kept, message):
     segments = [segment for segment in SEGMENTS if segment.video_id in kept]
     with pytest.raises(ValueError, match=message):
-        score(segments)
+        ranking.rules(RatedSet(NUMBERS, tuple(segments), ()), RankingProtocol())
     with pytest.raises(ValueError, match=message):
         score(rows={name: rows for name, rows in ROWS.items() if name in kept})
 
 
 def test_files_that_name_no_part_are_to_be_ranked(score):
+    unnamed = tuple(rated("a", "", (5.0, CAT, True)))
     with pytest.raises(ValueError, match="0 rated segments to learn from and 1 to rank"):
-        score(rated("a", "", (5.0, CAT, True)))
+        ranking.rules(RatedSet(NUMBERS, unnamed, ()), RankingProtocol())
+    assert ranking.rules(RatedSet(NUMBERS, (), ()), RankingProtocol()) == {}
 
 
 def test_nothing_to_find_is_an_error(score):

@@ -12,6 +12,7 @@ from components.benchmark_evaluator.embedding.rows import Rows
 from components.benchmark_evaluator.outcome import Failure
 from components.benchmark_evaluator.settings import RetrievalProtocol
 from components.benchmark_evaluator.tasks import retrieval
+from models.description import ModelDescription
 
 # One better, none, three better, one that ties: ranks 2, 1, 4 and 1.5.
 SCORES = {
@@ -33,11 +34,11 @@ ROWS = {"v": ONE[[0, 2]], "w": ONE[[1]], "u": ONE[[3]]}
 
 @pytest.fixture
 def score(written_rows, written_texts):
-    def run(clips=CLIPS, rows=ROWS, scores=SCORES, problems=(), **protocol):
+    def run(clips=CLIPS, rows=ROWS, scores=SCORES, problems=(), told=(), **protocol):
         return retrieval.score(
             RetrievalSet(tuple(clips), tuple(problems)),
             written_rows(rows),
-            written_texts(scores),
+            written_texts(scores, *told),
             RetrievalProtocol(**protocol),
         )
 
@@ -156,27 +157,73 @@ def test_captions_are_cut_to_their_first_words(score):
     ]
     assert score(clips, max_words=1).metrics == score().metrics
     assert score(clips, max_words=1).details["num_unknown_captions"] == 0
+    assert score(clips, max_words=1).details["max_words"] == 1
     # Two of the whole sentences are none that are written down.
     assert score(clips).details["num_unknown_captions"] == 2
+    assert score(clips).details["max_words"] is None
 
 
-@pytest.mark.parametrize(
-    ("text", "count", "expected"),
-    [
-        ("Cut the paper, don't tear it!", 0, "Cut the paper, don't tear it!"),
-        ("Cut the paper, don't tear it!", 3, "Cut the paper"),
-        ("Cut the paper, don't tear it!", 4, "Cut the paper, don't"),
-        ("Cut the paper, don't tear it!", 6, "Cut the paper, don't tear it!"),
-        ("Cut the paper, don't tear it!", 60, "Cut the paper, don't tear it!"),
-        ("  ... cut", 1, "  ... cut"),
-        ("- cut - tear", 1, "- cut"),
-        ("", 3, ""),
-        ("!?", 1, "!?"),
-        ("élan vital", 1, "élan"),
-    ],
-)
-def test_first_words(text, count, expected):
-    assert retrieval.first_words(text, count) == expected
+def test_words_that_the_model_does_not_know_do_not_count(score):
+    clips = [
+        clip("v", 0.0, "Well, A, and then B or something else"),
+        clip("w", 0.0, "b"),
+        clip("v", 5.0, "um: c -- d"),
+        clip("u", 0.0, "d"),
+    ]
+    scores = {**SCORES, "well, a": SCORES["a"], "um: c": SCORES["c"]}
+    told = ModelDescription("milnce", {}, None, ["a", "b", "c", "d"]), 20
+    found = score(clips, scores=scores, told=told, max_words=1)
+    assert found.metrics == score().metrics
+    assert found.details["max_words"] == 1
+    # Where capitals count, one sentence has more known words than one, and the others have none.
+    told = ModelDescription("gated", {}, None, ["A", "B"], case_sensitive=True), 20
+    scores = {**SCORES, "Well, A": SCORES["a"], "um: c -- d": SCORES["c"]}
+    assert score(clips, scores=scores, told=told, max_words=1).metrics == score().metrics
+
+
+def test_the_models_own_limit_is_told_and_no_more_is_promised(score):
+    told = None, 16
+    assert score(told=told).details["max_words"] == 16
+    assert score(told=told, max_words=16).details["max_words"] == 16
+    with pytest.raises(
+        ValueError, match=r"max_words is 17, but the model hub/model keeps 16 words"
+    ):
+        score(told=told, max_words=17)
+
+
+def test_captions_whose_embedding_is_not_finite_are_named_and_not_scored(score):
+    clips = (*CLIPS[:3], clip("u", 0.0, "bad", "d", "worse"))
+    scores = {**SCORES, "bad": [np.nan, 0, 0, 0], "worse": [0, 0, 0, np.inf]}
+    found = score(clips, scores=scores)
+    message = "the model's embedding of the sentence is not finite"
+    assert found.items.failures == [
+        Failure("u 0-5, caption 1", "not_finite", message),
+        Failure("u 0-5, caption 3", "not_finite", message),
+    ]
+    assert found.items.failed_by_reason() == {"not_finite": 2}
+    assert found.metrics == score().metrics
+    assert (found.items.scored, found.details["num_queries"]) == (4, 4)
+
+
+def test_a_clip_whose_captions_are_all_lost_is_lost(score):
+    found = score(scores={**SCORES, "b": [np.nan] * 4})
+    assert (found.items.annotated, found.items.found, found.items.scored) == (4, 4, 3)
+    assert [failure.item for failure in found.items.failures] == ["w 0-5, caption 1"]
+    # Without the second column: "a" and "c" have 4, 1, 0 and 3, 1, 4, "d" ties as before.
+    assert found.metrics["median_rank"] == 1.5
+    assert found.details["num_candidates"] == found.details["num_queries"] == 3
+    with pytest.raises(ValueError, match=r"but 1 of 4 can be scored \(3 not_finite\)"):
+        score(scores={**dict.fromkeys("abd", [np.nan] * 4), "c": SCORES["c"]})
+
+
+def test_a_clip_that_the_video_cuts_off_is_scored_and_named(score):
+    rows = {**ROWS, "v": Rows(ONE[[0, 2]].astype(np.float32), cut_off=(1,))}
+    found = score(rows=rows)
+    assert found.metrics == score().metrics
+    assert found.items.scored == 4
+    assert [(failure.item, failure.reason) for failure in found.items.failures] == [
+        ("v 5-10", "cut_off")
+    ]
 
 
 def test_ten_thousand_clips_are_scored_without_their_score_matrix(written_rows):
@@ -187,7 +234,9 @@ def test_ten_thousand_clips_are_scored_without_their_score_matrix(written_rows):
     clips = [clip(f"v{n // 500}", float(n), str(n)) for n in range(num_clips)]
 
     class Texts:
-        def embed_text(self, texts):
+        description = max_words = None
+
+        def embed_text(self, texts, finite):
             return vectors[[int(text or 0) for text in texts]] if texts != [""] else vectors[:1] * 0
 
     tracemalloc.start()

@@ -24,7 +24,7 @@ ONE = np.eye(3)
 
 def video(video_id, part, duration, *segments):
     steps = tuple(Segment(*segment) for segment in segments)
-    return SegmentedVideo(video_id, part, duration, 0.0, duration, steps)
+    return SegmentedVideo(video_id, part, duration, steps)
 
 
 VIDEOS = (
@@ -79,11 +79,30 @@ def test_a_step_that_ends_within_a_clip_costs_frames(score):
     assert (low, high) == (9 / 10, 1.0)
 
 
-def test_frames_count_as_far_as_features_and_annotation_go(score):
-    # Of "c" 5 s are annotated and 4 have features; of "d" one clip has more than the annotation.
+def test_frames_count_as_far_as_the_annotation_goes(score):
+    # Of "c" 5 s are annotated and 4 have features, of which the last clip, "stir", also labels the
+    # background of the fifth; of "d" two clips have features beyond the annotation.
     found = score(rows={**ROWS, "c": ONE[[1, 1, 0, 2]], "d": ONE[[0, 2, 2, 1, 1]]})
-    assert found.details["num_frames"] == 2 * (4 + 3)
+    assert found.details["num_frames"] == 2 * (5 + 3)
+    assert found.metrics["frame_accuracy"] == 14 / 16
+    assert found.items.failures == []
+
+
+def test_a_video_whose_features_end_early_is_not_scored_on_what_it_has(score):
+    # Of "c" 5 s are annotated and 3 have features; "a" would be one to learn from.
+    found = score(rows={**ROWS, "a": ONE[[0, 1, 1, 0]], "c": ONE[[1, 1, 0]]})
+    assert found.items.failures == [
+        Failure("a", "too_short", "its features end at 4 s, and 6 s are annotated"),
+        Failure("c", "too_short", "its features end at 3 s, and 5 s are annotated"),
+    ]
+    assert (found.items.found, found.items.scored) == (4, 2)
+    assert found.details["num_frames"] == 2 * 3
+
+
+def test_a_training_video_may_end_a_clip_early(score):
+    found = score(rows={**ROWS, "a": ONE[[0, 1, 1, 0, 2]]})
     assert found.metrics["frame_accuracy"] == 1.0
+    assert found.items.scored == 4
 
 
 def test_what_cannot_be_used_is_counted_and_named(score):
@@ -121,6 +140,16 @@ def test_a_part_without_videos_is_refused(score, names, what):
     message = rf"there is no video to {what} on.*2 of 4 videos are there \(2 missing_file\)"
     with pytest.raises(ValueError, match=message):
         score(rows=rows)
+
+
+@pytest.mark.parametrize(("names", "what"), [("ab", "score"), ("cd", "train")])
+def test_a_part_that_is_not_annotated_is_refused_before_anything_is_embedded(names, what):
+    videos = tuple(video for video in VIDEOS if video.video_id in names)
+    annotated = SegmentedSet(LABELS, videos, (Problem("x", "bad_part", "it has none"),))
+    message = rf"there is no video to {what} on.*2 of 3 videos are there \(1 bad_part\)"
+    with pytest.raises(ValueError, match=message):
+        segmentation.rules(annotated, PROTOCOL)
+    assert segmentation.rules(SegmentedSet(LABELS, (), ()), PROTOCOL) == {}
 
 
 @pytest.mark.parametrize(

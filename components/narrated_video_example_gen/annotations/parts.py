@@ -1,4 +1,4 @@
-"""What the parts of a set are called, from one benchmark to the next."""
+"""What the parts of a set are called, from one set of annotations to the next."""
 
 TRAIN, VALIDATION, TEST, UNNAMED = "train", "validation", "test", ""
 _NAMES = {
