@@ -29,27 +29,3 @@ def version_folder(path: str) -> str:
         f"{path} holds no pushed model: give the folder of a version, with its saved_model.pb, or "
         f"the folder whose numbered subfolders are versions"
     )
-
-
-def downloaded(module: str) -> str:
-    """Returns the folder of a hub module, downloaded if an address names it.
-
-    Args:
-      module: a folder, or an address such as https://tfhub.dev/deepmind/mil-nce/s3d/1.
-
-    Raises:
-      ValueError: it cannot be downloaded.
-    """
-    if "://" not in module:
-        return module
-    import tensorflow_hub
-
-    try:
-        return tensorflow_hub.resolve(module)
-    # An address fails in whatever its protocol trips over.
-    except Exception as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise ValueError(
-            f"{module} cannot be downloaded: {reason}; download the module by hand and give its "
-            f"folder"
-        ) from error

@@ -6,13 +6,14 @@ changes single settings by their dotted names, as the command line's `--set` doe
 
 import dataclasses
 import json
+import math
 import os
 import pathlib
 import typing
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from components.benchmark_evaluator.config import GateConfig
+from components.benchmark_evaluator.config import FILE_SETTINGS, GateConfig
 from components.feature_extractor.config import FeaturesConfig
 from components.narrated_video_example_gen.annotations.files import annotation_files
 from components.narrated_video_example_gen.config import IngestConfig
@@ -25,6 +26,10 @@ from components.trainer.config import (
 )
 from components.word_vectors.config import WordVectorsConfig
 from models import description, hub_folder
+from pipeline.benchmarks.rates import read_rates
+
+# A dataclass whose fields are sections of settings, dataclasses too.
+_Settings = TypeVar("_Settings")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -253,11 +258,12 @@ PRESETS: Mapping[str, Preset] = {
 }
 
 
-def with_overrides(preset: Preset, assignments: Sequence[str]) -> Preset:
-    """Returns the preset with single settings changed.
+def with_overrides(settings: _Settings, assignments: Sequence[str]) -> _Settings:
+    """Returns settings with some of them changed.
 
     Args:
-      preset: where to start.
+      settings: where to start: a `Preset`, the `BenchmarkSettings` of a benchmark, or another
+        dataclass whose sections are dataclasses.
       assignments: `section.setting=value`, such as `training.steps=200`; the value is read as the
         setting's type.
 
@@ -272,12 +278,12 @@ def with_overrides(preset: Preset, assignments: Sequence[str]) -> Preset:
             raise ValueError(f"{assignment!r} is not of the form section.setting=value")
         sections = [
             field.name
-            for field in dataclasses.fields(preset)
-            if dataclasses.is_dataclass(getattr(preset, field.name))
+            for field in dataclasses.fields(settings)
+            if dataclasses.is_dataclass(getattr(settings, field.name))
         ]
         if section_name not in sections:
             raise ValueError(f"no section {section_name!r}; there are {', '.join(sections)}")
-        types = typing.get_type_hints(type(getattr(preset, section_name)))
+        types = typing.get_type_hints(type(getattr(settings, section_name)))
         if setting not in types:
             raise ValueError(f"{section_name} has no {setting!r}; it has {', '.join(types)}")
         value = _parse(text.strip(), types[setting], name.strip())
@@ -285,10 +291,10 @@ def with_overrides(preset: Preset, assignments: Sequence[str]) -> Preset:
     # A section's settings change together: which values go with which is checked at the end, so
     # their order does not matter.
     sections = {
-        name: dataclasses.replace(getattr(preset, name), **settings)
-        for name, settings in changes.items()
+        name: dataclasses.replace(getattr(settings, name), **changed)
+        for name, changed in changes.items()
     }
-    return dataclasses.replace(preset, **sections)
+    return dataclasses.replace(settings, **sections)
 
 
 def _parse(text: str, kind: Any, name: str) -> Any:
@@ -301,12 +307,18 @@ def _parse(text: str, kind: Any, name: str) -> Any:
         return text
     try:
         value = json.loads(text.lower() if kind is bool else text)
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
     except json.JSONDecodeError:
         value = text
+    except OverflowError:
+        value = math.inf
+    for number in value if isinstance(value, list) else [value]:
+        # JSON has no NaN and no infinity, but its reader takes them, and 1e999 too.
+        if isinstance(number, float) and not math.isfinite(number):
+            raise ValueError(f"{name} is {text!r}; it must be finite")
     if typing.get_origin(kind) is tuple and isinstance(value, list):
         return tuple(value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
     if type(value) is not kind:
         expected = getattr(kind, "__name__", str(kind))
         raise ValueError(f"{name} is {text!r}; it must be of type {expected}")
@@ -346,6 +358,18 @@ def absolute_annotations(annotations: str) -> str:
     )
 
 
+# What is said of a benchmark besides its name, and the options that say it.
+_GATE_OPTIONS = {
+    "benchmark_annotations": "--benchmark-annotations",
+    "benchmark_videos": "--benchmark-videos",
+    "benchmark_features": "--benchmark-features",
+    "benchmark_minimum": "--benchmark-minimum",
+    "benchmark_settings": "--benchmark-set",
+    "benchmark_rates": "--benchmark-rate",
+    "benchmark_require_complete": "--benchmark-allow-missing",
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
     """What a person says of a run; `run.json` in the output folder holds it.
@@ -367,6 +391,8 @@ class RunOptions:
       benchmark_features: folder of their features in place of videos, or empty.
       benchmark_minimum: least value of its headline figure, as a fraction.
       benchmark_settings: its settings that differ from the papers', `section.setting=value`, each.
+      benchmark_rates: rows a second of streams of its features, `stream=rate`, each.
+      benchmark_require_complete: whether a model is refused where a part of it cannot be scored.
     """
 
     videos: str
@@ -385,6 +411,8 @@ class RunOptions:
     benchmark_features: str = ""
     benchmark_minimum: float = 0.0
     benchmark_settings: tuple[str, ...] = ()
+    benchmark_rates: tuple[str, ...] = ()
+    benchmark_require_complete: bool = True
 
     def resolve(self) -> RunConfig:
         """Returns the run with its preset looked up and its paths absolute.
@@ -392,7 +420,8 @@ class RunOptions:
         With `init_from` the model's settings are those of the pushed model.
 
         Raises:
-          ValueError: there is no such preset or setting, or no pushed model of the preset's kind.
+          ValueError: there is no such preset or setting, or no pushed model of the preset's kind,
+            or the options of a benchmark do not fit each other or the preset.
         """
         if self.preset not in PRESETS:
             raise ValueError(f"no preset {self.preset!r}; there are {', '.join(PRESETS)}")
@@ -411,26 +440,59 @@ class RunOptions:
             model_name=self.model_name or preset.model_name,
             workers=self.workers or os.cpu_count() or 1,
             init_from=init_from,
-            gate=self._gate(),
+            gate=self._gate(preset),
         )
 
-    def _gate(self) -> GateConfig | None:
+    def _gate(self, preset: Preset) -> GateConfig | None:
+        """Returns what the options say of the gate; `benchmarks.gate.check_gate` looks at files."""
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        given = [
+            option
+            for name, option in _GATE_OPTIONS.items()
+            if getattr(self, name) != defaults[name]
+        ]
         if not self.benchmark:
+            if given:
+                raise ValueError(f"{', '.join(given)}: say which one by --benchmark")
             return None
-        if not self.benchmark_annotations or not (self.benchmark_videos or self.benchmark_features):
-            raise ValueError(
-                "a benchmark that gates the push needs its annotations, and its videos or features"
-            )
+        if not self.benchmark_annotations:
+            raise ValueError("--benchmark needs --benchmark-annotations")
+        if bool(self.benchmark_videos) == bool(self.benchmark_features):
+            raise ValueError("--benchmark needs either --benchmark-videos or --benchmark-features")
+        if self.benchmark_rates and self.benchmark_videos:
+            raise ValueError("--benchmark-rate goes with --benchmark-features")
         from components.benchmark_evaluator.benchmarks import find_benchmark
 
-        defaults = find_benchmark(self.benchmark).defaults
+        benchmark = find_benchmark(self.benchmark)
+        if preset.kind == "gated" and not benchmark.needs_text:
+            raise ValueError(
+                f"{self.benchmark} cannot gate this preset: it is about frames, and the preset "
+                f"trains a gated model, which takes features"
+            )
+        if preset.kind == "gated" and self.benchmark_videos:
+            raise ValueError(
+                "this preset trains a gated model, which takes features, not frames: give "
+                "--benchmark-features"
+            )
+        if preset.kind == "milnce" and self.benchmark_features:
+            raise ValueError(
+                "this preset trains a model of frames, which has no part in a benchmark of "
+                "features: give --benchmark-videos"
+            )
+        settings = with_overrides(benchmark.defaults, self.benchmark_settings).as_dict()
+        for name in FILE_SETTINGS:
+            if name in settings["protocol"]:
+                settings["protocol"][name] = _absolute(settings["protocol"][name])
         return GateConfig(
-            self.benchmark,
-            absolute_annotations(self.benchmark_annotations),
-            _absolute(self.benchmark_videos),
-            _absolute(self.benchmark_features),
-            self.benchmark_minimum,
-            with_overrides(defaults, self.benchmark_settings).as_dict(),
+            benchmark=self.benchmark,
+            annotations=absolute_annotations(self.benchmark_annotations),
+            videos=_absolute(self.benchmark_videos),
+            features=_absolute(self.benchmark_features),
+            minimum=self.benchmark_minimum,
+            settings=settings,
+            store=f"{_absolute(self.output)}/benchmark_embeddings",
+            require_complete=self.benchmark_require_complete,
+            feature_rates=read_rates(self.benchmark_rates, "--benchmark-rate"),
         )
 
     def save(self, path: pathlib.Path) -> None:
@@ -464,11 +526,15 @@ def load_run(path: pathlib.Path) -> RunConfig:
       ValueError: the file is missing or is not a `run.json`.
     """
     try:
-        options = RunOptions(**json.loads(path.read_text()))
+        values = json.loads(path.read_text())
+        # JSON has no tuples.
+        options = RunOptions(
+            **{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        )
     except FileNotFoundError:
         raise ValueError(
             f"{path} does not exist; `howto100m run` writes one, and HOWTO100M_RUN names it"
         ) from None
-    except (TypeError, json.JSONDecodeError) as error:
+    except (TypeError, AttributeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is no run.json: {error}") from error
     return options.resolve()

@@ -5,6 +5,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+# Settings of protocols that name files.
+FILE_SETTINGS = ("video_list", "vocabulary")
+
 
 @dataclasses.dataclass(frozen=True)
 class GateConfig:
@@ -17,9 +20,11 @@ class GateConfig:
       features: folder of their features in place of videos, or empty.
       minimum: least value of the benchmark's headline figure, such as R@10, as a fraction.
       settings: what differs from the benchmark's own settings, by section.
-      store: folder that keeps embeddings; empty for one inside the execution.
+      store: folder that keeps embeddings, so that an evaluation that was killed goes on; empty for
+        one inside the execution, which does not outlive it.
       require_complete: whether a model is refused where items are missing, as its figure is then
         not that of the benchmark.
+      feature_rates: rows a second of streams of the features, where they are not the model's.
     """
 
     benchmark: str
@@ -29,7 +34,8 @@ class GateConfig:
     minimum: float = 0.0
     settings: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     store: str = ""
-    require_complete: bool = False
+    require_complete: bool = True
+    feature_rates: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     def to_json(self) -> str:
         """Returns the configuration as one line of JSON, the same for equal ones."""

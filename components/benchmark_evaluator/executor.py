@@ -13,6 +13,7 @@ from tfx.utils import path_utils
 from components.benchmark_evaluator import evaluate
 from components.benchmark_evaluator.config import GateConfig
 from components.benchmark_evaluator.document import Result
+from components.benchmark_evaluator.embedding.rows import NOT_FINITE
 from components.model_blessing import is_blessed, mark_blessing
 from components.narrated_video_example_gen import ingest
 
@@ -57,6 +58,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             videos=config.videos,
             features=config.features,
             settings=evaluate.find_benchmark(config.benchmark).defaults.replaced(config.settings),
+            feature_rates=config.feature_rates,
         )
         result = evaluate.evaluate(
             request,
@@ -67,7 +69,12 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         prior = input_dict.get(PRIOR_BLESSING_KEY)
         blessed, reason = decide(result, config, is_blessed(prior[0]) if prior else None)
         logging.info("%s", reason)
-        result.content["gate"] = {"minimum": config.minimum, "blessed": blessed, "reason": reason}
+        result.content["gate"] = {
+            "minimum": config.minimum,
+            "require_complete": config.require_complete,
+            "blessed": blessed,
+            "reason": reason,
+        }
         result.write(folder)
         mark_blessing(artifact_utils.get_single_instance(output_dict[BLESSING_KEY]), model, blessed)
 
@@ -88,12 +95,18 @@ def decide(result: Result, config: GateConfig, prior: bool | None) -> tuple[bool
     name, items = content["headline"], content["items"]
     value = content["metrics"][name]
     found = f"{name} of {value:.3f} on {content['title']}"
+    if not_finite := items["failed_by_reason"].get(NOT_FINITE, 0):
+        return False, (
+            f"Not blessed: {not_finite} of the model's embeddings of {content['title']} are not "
+            f"finite, so the model is broken."
+        )
     if config.require_complete and items["scored"] < items["annotated"]:
         return False, (
             f"Not blessed: {items['scored']} of {items['annotated']} {items['unit']} of "
             f"{content['title']} were scored, and all are required."
         )
-    if value < config.minimum:
+    # A figure that is no number does not reach it either.
+    if not value >= config.minimum:
         return False, f"Not blessed: {found}; at least {config.minimum:.3f} is required."
     if prior is False:
         return False, f"Not blessed: {found} suffices, but the model was refused before."

@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from components.public_weights import output_folder, vocabulary
 from components.trainer.config import ModelConfig
-from models import hub_folder, hub_words
+from models import hub_download, hub_words
 from models import import_hub as layout
+from models.error_text import first_line
 from models.export import export_text_video_model
 from models.hub_graph import ModuleError, ModuleGraph
 from models.milnce import TextVideoModel
@@ -58,7 +59,7 @@ def import_hub(
     output = output_folder.check_new(output)
     if max_words < 1:
         raise ValueError(f"max_words is {max_words}; give at least 1")
-    folder = hub_folder.downloaded(os.fspath(module))
+    folder = hub_download.downloaded(os.fspath(module))
     graph = ModuleGraph(folder)
     model = layout.make_model(graph)
     num_words = model.text_tower.embedding.input_dim - 1
@@ -109,7 +110,7 @@ def _compare(model: TextVideoModel, table: WordTable, words: list[str], folder: 
         theirs |= _call(signatures["text"], tf.constant(sentences))
     # A module's graph fails in whatever it does.
     except Exception as error:
-        raise ModuleError(f"the module cannot be run: {_first_line(error)}") from error
+        raise ModuleError(f"the module cannot be run: {first_line(error)}") from error
     for name, answer in ours.items():
         expected = np.asarray(theirs[name])
         difference = np.abs(np.asarray(answer) - expected).max()
@@ -123,7 +124,3 @@ def _compare(model: TextVideoModel, table: WordTable, words: list[str], folder: 
 def _call(signature, value: tf.Tensor) -> dict[str, tf.Tensor]:
     [name] = signature.structured_input_signature[1]
     return signature(**{name: value})
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -1,8 +1,10 @@
 """`--exclude-from-training`: keeps the videos of benchmarks out of training."""
 
+import collections
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
@@ -15,12 +17,17 @@ exclude_option = click.option(
     metavar="BENCHMARK=ANNOTATIONS",
     help="Leave out the videos that a benchmark's annotations name, such as "
     "youcook2=youcookii_annotations_trainval.json, or ids=FILE with an id on each line; "
-    "repeatable. The ledger counts them.",
+    "repeatable. The ledger counts them. Most ids are YouTube's; those of lsmdc, hmdb51, ucf101 "
+    "and youtube8m_segments are not, and leave out only files that are named by them.",
 )
+# A benchmark by which `--benchmark` asks for another task on the same videos.
+_OTHER_TASK = "_fine_tuning"
 
 
 def exclusion(excluded: Sequence[str], output: pathlib.Path) -> tuple[str, ...]:
     """Writes the ids of benchmarks' videos to a file and returns the setting that names it.
+
+    How many ids there are is printed.
 
     Args:
       excluded: `BENCHMARK=ANNOTATIONS`, each.
@@ -45,8 +52,36 @@ def exclusion(excluded: Sequence[str], output: pathlib.Path) -> tuple[str, ...]:
             raise ValueError(
                 f"--exclude-from-training {text!r} is not of the form BENCHMARK=ANNOTATIONS"
             )
+        benchmark = benchmark.removesuffix(_OTHER_TASK)
         known = ids_of.get(benchmark, frozenset())
         ids_of[benchmark] = known | benchmark_video_ids(benchmark, annotations)
     path = output / EXCLUSIONS_FILE
     write_exclusions(path, ids_of)
+    for benchmark, ids in ids_of.items():
+        click.echo(f"excluded from training: {len(ids):,} ids of {benchmark}")
     return (f"ingest.exclude_videos={os.path.abspath(path)}",)
+
+
+def exclusion_lines(path: str, summary: Mapping[str, Any]) -> list[str]:
+    """Returns for each benchmark how many videos its ids left out, as a line.
+
+    Args:
+      path: the file of ids, `ingest.exclude_videos`; empty for none.
+      summary: what the ingest's `summary.json` holds.
+
+    Raises:
+      ManifestError: the file cannot be read.
+    """
+    from components.narrated_video_example_gen import exclusions
+
+    left_out = summary["videos"]["left_out"]
+    lines = []
+    for benchmark, num_ids in collections.Counter(
+        exclusions.read_exclusions(path).values()
+    ).items():
+        count = left_out.get(exclusions.reason(benchmark), 0)
+        line = f"excluded from training: {count:,} videos by {num_ids:,} ids of "
+        lines.append(line + (benchmark or "a benchmark"))
+        if not count:
+            lines[-1] += "; no video that was read has one of them"
+    return lines

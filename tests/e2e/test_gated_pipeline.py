@@ -10,6 +10,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from components.trainer.config import ModelConfig, TrainingConfig
 from pipeline import results
+from schemas import video_features
 
 pytestmark = pytest.mark.e2e
 
@@ -141,6 +142,30 @@ def test_fine_tuning_reports_four_rows_and_goes_on_without_missing_files(
     assert all(0 <= row["R@10"] <= 1 for row in rows)
     assert "1 of 4 annotated videos have no file: gone-00001" in printed
     assert "pre-trained and fine-tuned:" in printed
+
+
+def test_evaluate_finds_by_features_what_the_pipeline_found(run, data, tmp_path, howto100m):
+    output = _output(run[0])
+    records = output.glob(
+        "pipeline_root/AnnotatedFeatureExtractor/features/*/Split-eval/*.tfrecord*"
+    )
+    (tmp_path / "features" / "mixed_5c").mkdir(parents=True)
+    for video in video_features.read_video_features(sorted(map(str, records))):
+        (stream,) = video.streams
+        np.save(tmp_path / "features" / stream.name / f"{video.video_id}.npy", stream.values)
+    howto100m(
+        *("evaluate", "--benchmark", "csv", "--workers", "1"),
+        *("--model", str(output / "hub" / "local" / "howto100m-gated")),
+        *("--annotations", str(data / "test" / "annotations.csv")),
+        *("--features", str(tmp_path / "features")),
+        *("--store", str(tmp_path / "store"), "--output", str(tmp_path / "result")),
+    )
+    result = json.loads((tmp_path / "result" / "result.json").read_text())
+    assert result["items"]["scored"] == result["items"]["annotated"] == 24
+    # The same numbers go through the same model: nothing may differ.
+    found = json.loads((output / "metrics.json").read_text())["text_to_video"]
+    for name, value in result["metrics"].items():
+        assert value == pytest.approx(found[name], abs=1e-9), name
 
 
 def test_studies_leave_tables_and_plots(run, tmp_path, howto100m):

@@ -57,6 +57,13 @@ def test_override_leaves_the_preset_alone():
         ("training.mixed_bfloat16=1", "must be of type bool"),
         ("training.batch_size=1", "needs a second clip for negatives"),
         ("training.positives=thrice", "must be one of once, twice"),
+        ("training.learning_rate=NaN", "training.learning_rate is 'NaN'; it must be finite"),
+        ("training.learning_rate=Infinity", "it must be finite"),
+        ("training.learning_rate=-Infinity", "it must be finite"),
+        ("training.learning_rate=1e999", "training.learning_rate is '1e999'; it must be finite"),
+        (f"training.learning_rate=1{'0' * 400}", "it must be finite"),
+        ("training.decay_at=[0.5, NaN]", "it must be finite"),
+        ("ingest.max_duration=Infinity", "it must be finite"),
     ],
 )
 def test_wrong_override_says_what_is_wrong(assignment, message):
@@ -218,3 +225,90 @@ def test_annotation_files_become_absolute(tmp_path, monkeypatch):
     assert configs.absolute_annotations("a.json") == f"{tmp_path}/a.json"
     named = configs.absolute_annotations("train=a.json,eval=/b.csv")
     assert named == f"train={tmp_path}/a.json,eval=/b.csv"
+
+
+def _gated(tmp_path, preset="sample", **changed):
+    """Returns the options of a run that a benchmark gates."""
+    values = {"benchmark": "csv", "benchmark_annotations": "clips.csv"}
+    values["benchmark_features" if preset == "sample-gated" else "benchmark_videos"] = "data"
+    return configs.RunOptions(videos="v", output=str(tmp_path), preset=preset, **values | changed)
+
+
+def test_a_gate_has_absolute_paths_and_a_store_that_outlives_a_kill(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = _gated(
+        tmp_path / "out",
+        benchmark_minimum=0.3,
+        benchmark_settings=("frames.num_frames=4", "protocol.video_list=list.csv"),
+    )
+    options.save(tmp_path / "run.json")
+    gate = configs.load_run(tmp_path / "run.json").gate
+    assert gate == options.resolve().gate
+    assert gate.annotations == f"{tmp_path}/clips.csv"
+    assert gate.videos == f"{tmp_path}/data"
+    assert gate.store == f"{tmp_path}/out/benchmark_embeddings"
+    assert gate.settings["protocol"]["video_list"] == f"{tmp_path}/list.csv"
+    assert gate.settings["frames"]["num_frames"] == 4
+    assert gate.minimum == 0.3
+    assert gate.require_complete
+
+
+def test_a_gate_of_features_has_rates_and_may_do_without_some_items(tmp_path):
+    gate = _gated(
+        tmp_path,
+        preset="sample-gated",
+        benchmark_rates=("2d=1", "3d=1.5"),
+        benchmark_require_complete=False,
+    )
+    gate = gate.resolve().gate
+    assert gate.feature_rates == {"2d": 1.0, "3d": 1.5}
+    assert not gate.require_complete
+
+
+@pytest.mark.parametrize(
+    ("given", "option"),
+    [
+        ({"benchmark_annotations": "a.csv"}, "--benchmark-annotations"),
+        ({"benchmark_videos": "v"}, "--benchmark-videos"),
+        ({"benchmark_features": "f"}, "--benchmark-features"),
+        ({"benchmark_minimum": 0.1}, "--benchmark-minimum"),
+        ({"benchmark_settings": ("frames.num_frames=4",)}, "--benchmark-set"),
+        ({"benchmark_rates": ("2d=1",)}, "--benchmark-rate"),
+        ({"benchmark_require_complete": False}, "--benchmark-allow-missing"),
+    ],
+)
+def test_what_is_said_of_no_benchmark_is_refused(given, option):
+    with pytest.raises(ValueError, match=f"^{option}: say which one by --benchmark$"):
+        configs.RunOptions(videos="v", output="o", **given).resolve()
+
+
+@pytest.mark.parametrize(
+    ("preset", "changed", "message"),
+    [
+        ("sample", {"benchmark_annotations": ""}, "--benchmark needs --benchmark-annotations"),
+        ("sample", {"benchmark_videos": ""}, "needs either --benchmark-videos or"),
+        ("sample", {"benchmark_features": "f"}, "needs either --benchmark-videos or"),
+        ("sample", {"benchmark_rates": ("2d=1",)}, "--benchmark-rate goes with --benchmark-feat"),
+        ("sample-gated", {"benchmark_rates": ("2d=x",)}, "--benchmark-rate '2d=x' is not of the"),
+        ("sample-gated", {"benchmark_rates": ("2d=inf",)}, "'2d=inf' is not of the form STREAM="),
+        ("sample", {"benchmark": "imagenet"}, "there is no benchmark 'imagenet'"),
+        ("sample", {"benchmark_settings": ("frames.fps=1",)}, "frames has no 'fps'"),
+        (
+            "sample-gated",
+            {"benchmark_features": "", "benchmark_videos": "v"},
+            "trains a gated model, which takes features, not frames: give --benchmark-features",
+        ),
+        (
+            "sample",
+            {"benchmark_features": "f", "benchmark_videos": ""},
+            "trains a model of frames, which has no part in a benchmark of features",
+        ),
+        *(
+            ("sample-gated", {"benchmark": name}, f"{name} cannot gate this preset")
+            for name in ("hmdb51", "ucf101", "coin", "youtube8m_segments", "kinetics700")
+        ),
+    ],
+)
+def test_a_gate_that_does_not_fit_is_refused(tmp_path, preset, changed, message):
+    with pytest.raises(ValueError, match=message):
+        _gated(tmp_path, preset, **changed).resolve()

@@ -10,7 +10,7 @@ import numpy as np
 
 from components.benchmark_evaluator.embedding.model_fingerprint import model_fingerprint
 from components.benchmark_evaluator.embedding.row_rules import RowRule
-from components.benchmark_evaluator.embedding.rows import Rows
+from components.benchmark_evaluator.embedding.rows import NOT_FINITE, Rows
 from components.feature_extractor import feature_folder
 from components.retrieval_evaluator.text_video_model import TextVideoModel
 from models import clip_features
@@ -28,22 +28,30 @@ class FeatureRows:
         embedding of the stretch's vector, which is pooled as in training
         (`models.clip_features.pool_clip`). Empty: a row is the mean of the stream's rows, and each
         of them where the rule names no stretches.
+      sizes: values of a row of each stream; a file with rows of another size has failed. None
+        accepts any, as does an empty tuple for all streams.
     """
 
     rates: tuple[float, ...]
     model_path: str = ""
+    sizes: tuple[int | None, ...] = ()
 
     def described(self) -> dict[str, Any]:
         """Returns the settings that decide what a row is."""
         model = model_fingerprint(self.model_path) if self.model_path else ""
-        return {"rates": self.rates, "model": model}
+        return {"rates": self.rates, "model": model, "sizes": self.sizes}
 
     def rows(self, paths: Sequence[str], rule: RowRule) -> Rows:
         """Returns the rows of a video, see `rows.RowSource`."""
         try:
-            values = [feature_folder.read_features(path, None) for path in paths]
+            values = [
+                feature_folder.read_features(path, size)
+                for path, size in zip(paths, self.sizes or [None] * len(paths), strict=True)
+            ]
         except feature_folder.FeatureFileError as error:
-            return Rows(None, (error.reason, error.message))
+            # A broken file must not be taken for a broken model.
+            reason = error.reason if error.reason != NOT_FINITE else "features_not_finite"
+            return Rows(None, (reason, error.message))
         streams = list(zip(values, self.rates, strict=True))
         duration = _duration(streams)
         stretches = rule.stretches(duration) if duration else []
@@ -68,7 +76,8 @@ class FeatureRows:
             )
         values = np.full([len(vectors), rows.shape[1]], np.nan, np.float32)
         values[found] = np.where(np.isfinite(rows).all(axis=1, keepdims=True), rows, np.inf)
-        return Rows(values)
+        # The last row of a stream may have been rounded away.
+        return Rows(values, cut_off=rule.cut_off(duration, 1 / min(self.rates)))
 
     def _vector(
         self, streams: Sequence[tuple[np.ndarray, float]], start: float, end: float

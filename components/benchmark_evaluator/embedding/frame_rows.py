@@ -84,7 +84,8 @@ class FrameRows:
         try:
             with open_video(path, self.threads) as video:
                 windows = self._windows(video, path, rule)
-                return self._embed(_squares(video, self.protocol), windows)
+                rows = self._embed(_squares(video, self.protocol), windows)
+                return dataclasses.replace(rows, cut_off=self._cut_off(video, rule))
         except VideoError as error:
             return Rows(None, (error.reason, error.message))
 
@@ -96,6 +97,11 @@ class FrameRows:
         if not 0 < duration <= _LONGEST_SECONDS:
             raise VideoError("bad_duration", f"the file says that it lasts {duration:g} s")
         return rule.windows(duration, rate, self.protocol.num_frames)
+
+    def _cut_off(self, video: Video, rule: RowRule) -> tuple[int, ...]:
+        """Returns the rows that reach past the end of the video by more than a sample."""
+        rate = self.protocol.frame_rate
+        return rule.cut_off(video.info.duration, 1 / rate) if rate is not None else ()
 
     def _embed(self, squares: Iterator[np.ndarray], windows: Windows) -> Rows:
         """Returns the mean of each row's windows.

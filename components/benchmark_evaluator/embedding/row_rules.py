@@ -48,6 +48,14 @@ class RowRule(Protocol):
           A pair for each row; None where each row of the features is a row.
         """
 
+    def cut_off(self, duration: float, tolerance: float) -> tuple[int, ...]:
+        """Returns the rows whose stretch of the video ends after the video.
+
+        Args:
+          duration: of the video, in seconds.
+          tolerance: seconds by which it may, as times are rounded.
+        """
+
 
 @dataclasses.dataclass(frozen=True)
 class ClipRows:
@@ -83,6 +91,12 @@ class ClipRows:
         """Returns start and end of each row, see `RowRule`."""
         return [(start, duration if math.isinf(end) else end) for start, end in self.clips]
 
+    def cut_off(self, duration: float, tolerance: float) -> tuple[int, ...]:
+        """Returns the clips that end after the video, see `RowRule`."""
+        return tuple(
+            row for row, (_, end) in enumerate(self.clips) if duration + tolerance < end < math.inf
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class RegularRows:
@@ -106,6 +120,10 @@ class RegularRows:
         ends = np.nextafter(np.arange(1, count + 1) * self.step, 0.0)
         return list(zip((np.arange(count) * self.step).tolist(), ends.tolist(), strict=True))
 
+    def cut_off(self, duration: float, tolerance: float) -> tuple[int, ...]:
+        """Returns nothing: there are as many steps as the video has."""
+        return ()
+
 
 @dataclasses.dataclass(frozen=True)
 class SpreadRows:
@@ -126,6 +144,10 @@ class SpreadRows:
 
     def stretches(self, duration: float) -> None:
         """Returns None: features are windows of the whole file."""
+
+    def cut_off(self, duration: float, tolerance: float) -> tuple[int, ...]:
+        """Returns nothing: the windows lie in the file."""
+        return ()
 
 
 def _samples(starts: np.ndarray, frame_rate: float) -> np.ndarray:

@@ -8,6 +8,9 @@ import numpy as np
 
 from components.benchmark_evaluator.embedding.row_rules import RowRule
 
+# Of what the model answers; that a file of features is not finite has another name.
+NOT_FINITE = "not_finite"
+
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
@@ -17,10 +20,13 @@ class Rows:
       values: float32 [R, D]; a row that the video has nothing for is NaN throughout, one for which
         the model's answer is not finite is infinite throughout. None where no row could be made.
       problem: reason and message where the video could not be read, or not to its end; or None.
+      cut_off: the rows of which the video does not have all that was asked for, see
+        `RowRule.cut_off`.
     """
 
     values: np.ndarray | None
     problem: tuple[str, str] | None = None
+    cut_off: tuple[int, ...] = ()
 
     def failure(self, row: int) -> tuple[str, str] | None:
         """Returns why there is no such row, as reason and message, or None where there is one.
@@ -32,9 +38,19 @@ class Rows:
             if np.isfinite(self.values[row]).all():
                 return None
             if np.isinf(self.values[row]).any():
-                return "not_finite", "the model's embedding of it is not finite"
+                return NOT_FINITE, "the model's embedding of it is not finite"
             return self.problem or ("no_frames", "the video has no frames there")
         return self.problem or ("no_rows", "the video ends before that")
+
+    def remark(self, row: int) -> tuple[str, str] | None:
+        """Returns what a row that is there is lacking, as reason and message, or None.
+
+        Args:
+          row: its place.
+        """
+        if row in self.cut_off and self.failure(row) is None:
+            return "cut_off", "the video ends before it does, so it was scored without its end"
+        return None
 
 
 class RowSource(Protocol):

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import pathlib
 import threading
 import uuid
@@ -14,8 +15,13 @@ from components.benchmark_evaluator.embedding.row_rules import RowRule
 from components.benchmark_evaluator.embedding.rows import Rows, RowSource
 from components.benchmark_evaluator.embedding.store import EmbeddingStore, row_key
 from components.retrieval_evaluator.text_video_model import ModelError
+from models.error_text import first_line
 
 _WATCH_SECONDS = 1.0
+# What ends an evaluation with one line. The first that fits is raised, so subclasses come first.
+_ERRORS: Mapping[str, type[Exception]] = {
+    kind.__name__: kind for kind in (ModelError, ValueError, OSError, MemoryError)
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +87,9 @@ def embed_videos(
 
     Raises:
       ModelError: the model fails.
+      OSError: a file cannot be read or written, as on a full disk; the message names the video.
+      ValueError: something about a video is not as expected; the message names it.
+      MemoryError: a video needs more memory than there is; the message names it.
     """
     store = EmbeddingStore(folder)
     keys = {job.video_id: row_key(source, job.paths, job.rule) for job in jobs}
@@ -88,19 +97,23 @@ def embed_videos(
     for job in missing:
         store.forget(keys[job.video_id])
     error_path = pathlib.Path(folder, f"{uuid.uuid4().hex}.error")
-    with _watched(store, [keys[job.video_id] for job in missing], len(jobs), progress):
-        if missing:
-            with make_pipeline() as pipeline:
-                _ = (
-                    pipeline
-                    | "Videos" >> beam.Create([(keys[job.video_id], job) for job in missing])
-                    | "Spread" >> beam.Reshuffle()
-                    | "Embed" >> beam.ParDo(_Embed(source, folder, error_path))
-                )
-    if error_path.exists():
-        message = error_path.read_text()
-        error_path.unlink()
-        raise ModelError(message)
+    error = None
+    try:
+        with _watched(store, [keys[job.video_id] for job in missing], len(jobs), progress):
+            if missing:
+                with make_pipeline() as pipeline:
+                    _ = (
+                        pipeline
+                        | "Videos" >> beam.Create([(keys[job.video_id], job) for job in missing])
+                        | "Spread" >> beam.Reshuffle()
+                        | "Embed" >> beam.ParDo(_Embed(source, folder, error_path))
+                    )
+    finally:
+        if error_path.exists():
+            error = json.loads(error_path.read_text())
+            error_path.unlink()
+    if error is not None:
+        raise _ERRORS[error["kind"]](error["message"])
     return EmbeddedVideos(store, keys)
 
 
@@ -138,7 +151,7 @@ def _watched(
 
 
 class _Embed(beam.DoFn):
-    """Writes the rows of one video after the other, until the model fails."""
+    """Writes the rows of one video after the other, until something fails that ends it all."""
 
     def __init__(self, source: RowSource, folder: str, error_path: pathlib.Path):
         self._source = source
@@ -156,9 +169,12 @@ class _Embed(beam.DoFn):
             return
         try:
             rows = self._source.rows(job.paths, job.rule)
-        except ModelError as error:
+            EmbeddingStore(self._folder).write(key, rows)
+        except tuple(_ERRORS.values()) as error:
+            name = next(name for name, kind in _ERRORS.items() if isinstance(error, kind))
+            message = str(error)
+            if not isinstance(error, ModelError):
+                message = f"the video {job.video_id} cannot be embedded: {first_line(error)}"
             # From another process Beam would give it back as the text of many tracebacks.
             with complete_files.written(str(self._error_path)) as stream:
-                stream.write(str(error))
-            return
-        EmbeddingStore(self._folder).write(key, rows)
+                json.dump({"kind": name, "message": message}, stream)

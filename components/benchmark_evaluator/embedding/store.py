@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -19,7 +20,7 @@ class EmbeddingStore:
     """A folder with the rows of each video, by all that decides them.
 
     A video of which nothing could be made is tried again the next time: its file may have been
-    somewhere else for a while.
+    somewhere else for a while. What is damaged, as after a crash of the machine, is made again too.
     """
 
     def __init__(self, folder: str):
@@ -32,32 +33,29 @@ class EmbeddingStore:
         self._folder.mkdir(parents=True, exist_ok=True)
 
     def read(self, key: str) -> Rows | None:
-        """Returns the rows that are kept, or None.
+        """Returns the rows that are kept, or None where there are none that can be read.
 
         Args:
           key: see `row_key`.
+
+        Raises:
+          OSError: there are some, and the system does not give them.
         """
-        problem_path, values_path = self._paths(key)
-        values = problem = None
-        if values_path.exists():
-            values = np.load(values_path, allow_pickle=False)
-        if problem_path.exists():
-            problem = tuple(json.loads(problem_path.read_text()))
-        return Rows(values, problem) if values is not None or problem is not None else None
+        return self._read(key, None)
 
     def write(self, key: str, rows: Rows) -> None:
-        """Keeps rows. A problem is written first: rows that are there are complete.
+        """Keeps rows. What is said of them is written first: rows that are there are complete.
 
         Args:
           key: see `row_key`.
           rows: the rows.
         """
-        problem_path, values_path = self._paths(key)
-        if rows.problem is not None:
-            with complete_files.written(str(problem_path)) as stream:
-                json.dump(rows.problem, stream)
+        remarks_path, values_path = self._paths(key)
+        if rows.problem is not None or rows.cut_off:
+            with complete_files.written(str(remarks_path)) as stream:
+                json.dump({"problem": rows.problem, "cut_off": rows.cut_off}, stream)
         else:
-            problem_path.unlink(missing_ok=True)
+            remarks_path.unlink(missing_ok=True)
         if rows.values is None:
             values_path.unlink(missing_ok=True)
         else:
@@ -85,12 +83,37 @@ class EmbeddingStore:
         return any(path.exists() for path in self._paths(key))
 
     def has_rows(self, key: str) -> bool:
-        """Tells whether the rows of a video are kept.
+        """Tells whether the rows of a video are kept and can be read.
 
         Args:
           key: see `row_key`.
+
+        Raises:
+          OSError: there are some, and the system does not give them.
         """
-        return self._paths(key)[1].exists()
+        rows = self._read(key, "r")
+        return rows is not None and rows.values is not None
+
+    def _read(self, key: str, mmap_mode: Literal["r"] | None) -> Rows | None:
+        """Returns what is kept, and forgets it where it is damaged."""
+        remarks_path, values_path = self._paths(key)
+        values, remarks = None, {"problem": None, "cut_off": []}
+        try:
+            if values_path.exists():
+                values = np.load(values_path, mmap_mode=mmap_mode, allow_pickle=False)
+                if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype != "f4":
+                    raise ValueError("these are no rows")
+            if remarks_path.exists():
+                remarks = json.loads(remarks_path.read_text())
+            problem = tuple(remarks["problem"]) if remarks["problem"] is not None else None
+            rows = Rows(values, problem, tuple(remarks["cut_off"]))
+        except OSError:
+            raise  # It may be there again the next time.
+        # NumPy meets any bytes that a crash left; it names no fixed set of errors.
+        except Exception:
+            self.forget(key)
+            return None
+        return rows if values is not None or problem is not None else None
 
     def _paths(self, key: str) -> tuple[pathlib.Path, pathlib.Path]:
         return self._folder / f"{key}.json", self._folder / f"{key}.npy"

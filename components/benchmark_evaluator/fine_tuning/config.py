@@ -2,6 +2,8 @@
 
 import dataclasses
 
+_SEEDS = 2**32  # NumPy's global generator takes no larger ones.
+
 
 @dataclasses.dataclass(frozen=True)
 class FineTuningConfig:
@@ -32,3 +34,5 @@ class FineTuningConfig:
             )
         if not 0 <= self.dropout < 1 or self.weight_decay < 0:
             raise ValueError("protocol.dropout must be in [0, 1), weight_decay at least 0")
+        if not 0 <= self.seed < _SEEDS:
+            raise ValueError(f"protocol.seed is {self.seed}; it must be from 0 to {_SEEDS - 1}")

@@ -10,6 +10,7 @@ import numpy as np
 
 from components.benchmark_evaluator.embedding.frame_windows import cut_windows
 from components.narrated_video_example_gen.video import (
+    MIN_SIDE,
     Sampling,
     Video,
     VideoError,
@@ -38,7 +39,7 @@ class LabelledClips:
         """Prepares the passes.
 
         Args:
-          videos: file and class of each; all can be read, see `unreadable`.
+          videos: file and class of each; all can be read, see `find_unreadable`.
           num_frames: frames of a clip, T.
           frame_rate: frames a second; None takes the file's own.
           image_size: height and width of the crop, in pixels, S.
@@ -119,18 +120,18 @@ def random_window(
       draw: returns a number of chance in [0, 1).
 
     Raises:
-      VideoError: the video cannot be read at all.
+      VideoError: the video cannot be read at all; the message names the file.
     """
-    with open_video(path) as video:
+    with _opened(path) as video:
         rate = frame_rate or video.info.frame_rate
         latest = max(0, int(video.info.duration * rate) - num_frames)
         first = int(draw() * (latest + 1))
     for start in (first, 0):
-        with open_video(path) as video:
+        with _opened(path) as video:
             frames = _until_break(video, Sampling(frame_rate, short_side))
             for _, window in cut_windows(frames, np.array([start]), num_frames):
                 return window
-    raise VideoError("no_frames", "no frame of the video could be decoded")
+    raise VideoError("no_frames", f"no frame of the video could be decoded: {path}")
 
 
 def _until_break(video: Video, sampling: Sampling) -> Iterator[np.ndarray]:
@@ -141,13 +142,25 @@ def _until_break(video: Video, sampling: Sampling) -> Iterator[np.ndarray]:
 
 
 def unreadable(path: str) -> tuple[str, str] | None:
-    """Returns why a video cannot be read, as reason and message, or None where it opens.
+    """Returns why a video cannot be read, as reason and message, or None where a window of it can.
 
     Args:
       path: the file.
     """
     try:
-        with open_video(path):
+        with _opened(path) as video:
+            # That a file opens says little: a frame is shown once the next one has been decoded.
+            next(video.frames([Sampling(None, MIN_SIDE)]))
             return None
     except VideoError as error:
         return error.reason, error.message
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[Video]:
+    """Opens a video; what is wrong with it names the file, of which a training has thousands."""
+    try:
+        with open_video(path) as video:
+            yield video
+    except VideoError as error:
+        raise VideoError(error.reason, f"{error.message}: {path}") from error

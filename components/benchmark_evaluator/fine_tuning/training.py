@@ -14,6 +14,7 @@ import numpy as np
 from components.benchmark_evaluator.embedding.model_fingerprint import model_fingerprint
 from components.benchmark_evaluator.fine_tuning.config import FineTuningConfig
 from components.benchmark_evaluator.fine_tuning.labelled_clips import LabelledClips
+from components.files_fingerprint import files_fingerprint
 from components.trainer import starting_point
 from components.trainer.config import ModelConfig, TrainingConfig
 from components.trainer.milnce_training import build_model
@@ -32,7 +33,7 @@ def train_classifier(
     frame_rate: float | None,
     image_size: int,
     work: str,
-    workers: int = 1,
+    workers: int = 0,
     say: Callable[[str], None] = print,
 ) -> str:
     """Trains and exports a classifier, unless that was done before.
@@ -48,7 +49,7 @@ def train_classifier(
       frame_rate: frames a second; None takes the files' own.
       image_size: height and width of the crops, in pixels.
       work: folder that keeps checkpoints and classifiers, by all that decides them.
-      workers: threads that decode.
+      workers: threads that decode; 0 for one for each core, as nothing else decodes meanwhile.
       say: gets a line after each pass.
 
     Returns:
@@ -60,8 +61,15 @@ def train_classifier(
     if len({label for _, label in videos}) < 2:
         raise ValueError("a classifier needs training videos of at least two classes")
     window = {"num_frames": num_frames, "frame_rate": frame_rate, "image_size": image_size}
-    described = [model_fingerprint(model_folder), videos, num_classes, dataclasses.asdict(config)]
-    key = hashlib.sha256(json.dumps([*described, window]).encode()).hexdigest()[:32]
+    described = [
+        model_fingerprint(model_folder),
+        videos,
+        files_fingerprint(path for path, _ in videos),
+        num_classes,
+        dataclasses.asdict(config),
+        window,
+    ]
+    key = hashlib.sha256(json.dumps(described).encode()).hexdigest()[:32]
     folder = pathlib.Path(work) / key
     exported = folder / "classifier"
     if exported.exists():
@@ -86,7 +94,7 @@ def train_classifier(
     for number in range(checkpoints.restore(), config.epochs):
         losses = [
             float(classifier.train_on_batch(frames, labels))
-            for frames, labels in clips.batches(number, workers)
+            for frames, labels in clips.batches(number, workers or os.cpu_count() or 1)
         ]
         checkpoints.on_epoch_end(number)
         say(f"pass {number + 1} of {config.epochs}: loss {np.mean(losses):.3f}")

@@ -1,15 +1,18 @@
-"""`howto100m metrics` and `howto100m evaluate`."""
+"""`howto100m metrics`, `howto100m evaluate` and `howto100m results`."""
 
 import importlib.util
+import io
 import json
 import pathlib
+import re
+import sys
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from pipeline import cli
-from pipeline.benchmarks.cli import BENCHMARKS
+from pipeline.benchmarks.cli import _Bars
 
 _COMPONENTS = pathlib.Path(__file__).parents[2] / "components" / "conftest.py"
 _SPECIFICATION = importlib.util.spec_from_file_location("colour_world", _COMPONENTS)
@@ -31,13 +34,6 @@ def one_line(result):
     assert result.exit_code == 1
     (line,) = [line for line in result.output.splitlines() if line and line != "videos"]
     return line
-
-
-def test_names_are_those_of_the_registry():
-    from components.benchmark_evaluator import benchmarks
-
-    assert tuple(benchmarks.BENCHMARKS) == BENCHMARKS
-    assert all(name == benchmark.name for name, benchmark in benchmarks.BENCHMARKS.items())
 
 
 @pytest.fixture
@@ -148,13 +144,23 @@ def test_an_evaluation_prints_what_it_writes(arguments, model, tmp_path, monkeyp
     lines = result.output.splitlines()
     assert "own clips, zero-shot text-to-video retrieval: 3 of 4 clips scored" in lines
     assert "  1 missing_file" in lines
+    assert (
+        "Protocol zero-shot-retrieval: all captions of each clip rank all clips by dot"
+        in result.output
+    )
+    assert "0 queries tied" in lines
     assert "this model:  R@1 100.0 %  R@5 100.0 %  R@10 100.0 %  median_rank 1" in lines
     assert "median_rank: 95% interval 1 to 1" in lines
     assert "Not comparable: 3 of 4 clips were scored, so others were scored on more." in lines
-    assert lines[-1] == "Look at runs/results/csv/result.json."
-    content = json.loads((tmp_path / "runs" / "results" / "csv" / "result.json").read_text())
+    path = "runs/results/csv/publisher/colours/3/result.json"
+    assert lines[-1] == f"Look at {path}."
+    content = json.loads((tmp_path / path).read_text())
     assert content["metrics"]["R@1"] == 1.0
-    assert content["model"] == {"path": f"{model}/3", "name": "publisher/colours/3"}
+    assert content["model"] == {
+        "source": str(model),
+        "path": f"{model}/3",
+        "name": "publisher/colours/3",
+    }
     assert content["settings"]["frames"]["num_frames"] == 4
     # And once more into another folder, from what is kept.
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").iterdir()}
@@ -179,7 +185,67 @@ def test_an_evaluation_prints_what_it_writes(arguments, model, tmp_path, monkeyp
 )
 def test_what_does_not_fit_is_one_clear_line(arguments, tmp_path, changed, message):
     assert message in one_line(call(*arguments, *changed, "--output", tmp_path / "out"))
-    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob("out/*"))
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_the_evaluation(arguments, tmp_path):
+    (tmp_path / "file").write_text("")
+    line = one_line(call(*arguments, "--output", tmp_path / "file" / "out"))
+    assert str(tmp_path / "file") in line
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_model_from_an_address_is_named_by_it(arguments, colour_world, tmp_path, monkeypatch):
+    import tensorflow_hub
+
+    address = "https://tfhub.dev/deepmind/colours/1"
+    cached = tmp_path / "tfhub_modules" / "0123456789abcdef"
+    colour_world.write_model(cached)
+    monkeypatch.setattr(tensorflow_hub, "resolve", {address: str(cached)}.get)
+    monkeypatch.chdir(tmp_path)
+    result = call(*arguments, "--model", address)
+    assert result.exit_code == 0, result.output
+    path = "runs/results/csv/tfhub.dev/deepmind/colours/1/result.json"
+    content = json.loads((tmp_path / path).read_text())
+    assert content["model"] == {
+        "source": address,
+        "path": str(cached),
+        "name": "tfhub.dev/deepmind/colours/1",
+    }
+    # And its page, without and with saying where the results are.
+    for arguments in ([], ["runs/results"]):
+        result = call("results", *arguments)
+        assert result.output.splitlines() == ["1 results are in runs/results/results.html"]
+    assert "tfhub.dev/deepmind/colours/1" in (tmp_path / "runs/results/results.md").read_text()
+
+
+def test_no_results_are_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "there are no results; `howto100m evaluate` writes" in one_line(call("results"))
+    (tmp_path / "result.json").write_text('{"benchmark": "coin"}')
+    line = one_line(call("results", tmp_path))
+    assert f"{tmp_path / 'result.json'} is no result of `howto100m evaluate`: it lacks" in line
+
+
+class _Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_each_pass_has_a_bar_that_comes_to_its_end(monkeypatch):
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    bars = _Bars()
+    told = [(0, 4), (2, 4), (4, 4), (4, 4), (0, 4), (0, 4), (3, 4), (4, 4), (1, 9), (7, 9)]
+    for done, total in told:
+        bars.tell(done, total)
+    bars.close()
+    bars.close()
+    shown = [
+        [int(percent) for percent in re.findall(r"(\d+)%", line)]
+        for line in terminal.getvalue().rstrip("\n").split("\n")
+    ]
+    assert shown == [[0, 50, 100], [0, 75, 100], [0, 11, 77]]
 
 
 @pytest.mark.parametrize(
@@ -188,6 +254,8 @@ def test_what_does_not_fit_is_one_clear_line(arguments, tmp_path, changed, messa
         (("--benchmark", "imagenet"), "'imagenet' is not one of 'youcook2', 'msrvtt'"),
         (("--rate", "2d"), "'2d' is not of the form STREAM=ROWS_A_SECOND"),
         (("--rate", "2d=fast"), "'2d=fast' is not of the form"),
+        (("--rate", "2d=inf"), "'2d=inf' is not of the form"),
+        (("--rate", "2d=nan"), "'2d=nan' is not of the form"),
         (("--rate", "2d=0"), "'2d=0' is not of the form"),
         (("--rate", "=1"), "'=1' is not of the form"),
     ],

@@ -143,6 +143,28 @@ def test_features_of_another_size_than_the_models_are_an_error(colour_feature_mo
         source.rows(features(FLAT), clips((0.0, 2.0)))
 
 
+def test_rows_of_another_size_fail_alone_where_the_size_is_known(colour_feature_model, features):
+    paths = features(FLAT, DEEP)
+    rule = clips((0.0, 2.0))
+    known = FeatureRows((1.0, 1.5), colour_feature_model, sizes=(2, 1))
+    assert known.rows(paths, rule).problem is None
+    found = known.rows(features(FLAT, [[1.0, 2.0]] * 12), rule)
+    assert found.values is None
+    assert found.problem[0] == "wrong_size"
+    assert "a row has 2 values, in the other files 1" in found.problem[1]
+    # One stream's size may be unknown.
+    some = FeatureRows((1.0, 1.5), sizes=(None, 1))
+    assert some.rows(features([[1.0]] * 8, DEEP), rule).problem is None
+
+
+def test_clips_that_end_after_the_features_are_named(features):
+    stretches = clips((0.0, 4.0), (6.0, 9.0), (6.0, 9.1), (7.0, math.inf), (20.0, 22.0))
+    found = FeatureRows((1.0, 1.5)).rows(features(FLAT, DEEP), stretches)
+    # 8 s of them, and up to a second may have been rounded away.
+    assert [found.remark(row) is not None for row in range(5)] == [False, False, True, False, False]
+    assert found.failure(4)[0] == "no_frames"
+
+
 def test_a_file_that_holds_no_features_gives_its_reason(features, tmp_path):
     good = features(FLAT)
     not_finite = tmp_path / "nan.npy"
@@ -155,7 +177,7 @@ def test_a_file_that_holds_no_features_gives_its_reason(features, tmp_path):
     text.write_text("no array")
     source = FeatureRows((1.0, 1.0))
     for path, reason in (
-        (not_finite, "not_finite"),
+        (not_finite, "features_not_finite"),
         (pickled, "not_an_array"),
         (flat, "not_a_matrix"),
         (text, "not_an_array"),

@@ -1,25 +1,34 @@
 import dataclasses
 import pathlib
+import types
 
 import numpy as np
 import pytest
 
+from components.benchmark_evaluator.embedding import run
 from components.benchmark_evaluator.embedding.frame_rows import FrameProtocol, FrameRows
 from components.benchmark_evaluator.embedding.row_rules import ClipRows, SpreadRows
 from components.benchmark_evaluator.embedding.rows import Rows
 from components.benchmark_evaluator.embedding.run import VideoJob, embed_videos
+from components.benchmark_evaluator.embedding.store import EmbeddingStore
 from components.narrated_video_example_gen import ingest
 from components.retrieval_evaluator.text_video_model import ModelError
 
 ONE_WINDOW = SpreadRows(1)
 BROKEN = ("truncated", "it breaks off")
+ERRORS = {
+    "os": OSError(28, "No space left on device"),
+    "value": ValueError("odd\nthing"),
+    "memory": MemoryError(),
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class WritingSource:
     """Makes a row of the size of a file, and writes down of which file it did.
 
-    Of an empty file it makes nothing; at one that holds "stop" the model fails.
+    Of an empty file it makes nothing; at one that holds "stop" the model fails, and at one that
+    holds the name of an error that is raised.
     """
 
     log: str
@@ -34,6 +43,8 @@ class WritingSource:
         content = path.read_text()
         if content == "stop":
             raise ModelError("the model\nfails")
+        if content in ERRORS:
+            raise ERRORS[content]
         return Rows(np.array([[len(content)]], np.float32)) if content else Rows(None, BROKEN)
 
 
@@ -125,11 +136,64 @@ def test_a_run_that_was_broken_off_goes_on(world):
     assert [found.rows(name).values.item() for name in "abcde"] == [1, 2, 3, 4, 5]
 
 
-def test_an_error_of_another_kind_stays_what_it_is(world):
-    world.write(a="1")
-    # Beam makes its own of it.
-    with pytest.raises((OSError, RuntimeError), match=r"No such file .*b\.txt"):
+@pytest.mark.parametrize(
+    ("content", "kind", "said"),
+    [
+        ("os", OSError, r"\[Errno 28\] No space left on device"),
+        ("value", ValueError, "odd"),
+        ("memory", MemoryError, "MemoryError"),
+    ],
+)
+def test_an_error_of_a_worker_is_one_line_that_names_the_video(world, content, kind, said):
+    world.write(a="1", b=content)
+    with pytest.raises(kind, match=f"^the video b cannot be embedded: {said}$") as caught:
         world.embed("ab")
+    assert caught.type is kind
+    assert not list(world.folder.glob("store/*.error"))
+
+
+def test_rows_that_cannot_be_written_are_such_an_error_too(world):
+    world.write(a="1")
+
+    def fail(self, key, rows):
+        raise OSError(28, "No space left on device")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(EmbeddingStore, "write", fail)
+        with pytest.raises(OSError, match=r"the video a cannot be embedded: .*No space left"):
+            world.embed("a")
+    assert world.embed("a").rows("a").values.item() == 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Raising(WritingSource):
+    """Raises what nobody expects, after another worker has met a model that fails."""
+
+    error_path: str = ""
+
+    def rows(self, paths, rule):
+        pathlib.Path(self.error_path).write_text('{"kind": "ModelError", "message": "first"}')
+        raise KeyError("odd")
+
+
+def test_nothing_stays_of_an_error_beside_one_of_the_pipeline(world, monkeypatch):
+    one_name = types.SimpleNamespace(uuid4=lambda: types.SimpleNamespace(hex="x"))
+    monkeypatch.setattr(run, "uuid", one_name)
+    source = Raising(str(world.folder / "log"), str(world.folder / "store" / "x.error"))
+    job = VideoJob("a", (str(world.folder / "a.txt"),), ONE_WINDOW)
+    with pytest.raises(Exception, match="odd"):
+        embed_videos([job], source, str(world.folder / "store"), lambda: ingest.local_pipeline(1))
+    assert not list((world.folder / "store").iterdir())
+
+
+def test_rows_that_were_damaged_are_made_again(world):
+    world.write(a="1", b="22")
+    world.embed("ab")
+    world.made()
+    damaged = max(world.folder.glob("store/*.npy"), key=lambda path: np.load(path).item())
+    damaged.write_bytes(damaged.read_bytes()[:-2])
+    assert world.embed("ab").rows("b").values.tolist() == [[2.0]]
+    assert world.made() == ["b"]
 
 
 def test_several_workers_write_the_same_bytes(colour_world, colour_model, tmp_path):

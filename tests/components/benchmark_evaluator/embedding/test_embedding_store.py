@@ -71,8 +71,53 @@ def test_nothing_is_pickled(store, tmp_path):
         store.write("key", Rows(objects))
     assert not list((tmp_path / "store").iterdir())
     np.save(tmp_path / "store" / "key.npy", objects, allow_pickle=True)
-    with pytest.raises(ValueError, match="allow_pickle=False"):
-        store.read("key")
+    assert store.read("key") is None
+    assert not list((tmp_path / "store").iterdir())
+
+
+def test_rows_that_are_cut_off_are_remembered_as_such(store):
+    store.write("key", Rows(VALUES, cut_off=(0, 1)))
+    found = store.read("key")
+    assert found.cut_off == (0, 1)
+    assert found.remark(0)[0] == "cut_off"
+    # Of a row that is not there it is not said, and of one that is whole neither.
+    assert [found.remark(row) for row in (1, 2, 3)] == [None] * 3
+    assert store.has_rows("key")
+
+
+def _cut(data):
+    return data[: len(data) // 2]
+
+
+@pytest.mark.parametrize("damage", [_cut, lambda data: b"", lambda data: b"PK\x03\x04" + data])
+@pytest.mark.parametrize("name", ["key.npy", "key.json"])
+@pytest.mark.parametrize("ask", [EmbeddingStore.has_rows, EmbeddingStore.read])
+def test_what_is_damaged_is_not_there(store, tmp_path, damage, name, ask):
+    store.write("key", Rows(np.ones([40, 8], np.float32), CUT))
+    store.write("other", Rows(VALUES))
+    path = tmp_path / "store" / name
+    path.write_bytes(damage(path.read_bytes()))
+    assert not ask(store, "key")
+    assert [path.name for path in (tmp_path / "store").iterdir()] == ["other.npy"]
+
+
+def test_an_array_of_another_kind_is_not_there(store, tmp_path):
+    for values in (np.ones(3, np.float32), np.ones([2, 2])):
+        np.save(tmp_path / "store" / "key.npy", values)
+        assert not store.has_rows("key")
+
+
+def test_what_the_system_does_not_give_is_kept(store, tmp_path, monkeypatch):
+    store.write("key", Rows(VALUES))
+
+    def fail(*arguments, **options):
+        raise OSError("stale handle")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "load", fail)
+        with pytest.raises(OSError, match="stale handle"):
+            store.has_rows("key")
+    assert store.has_rows("key")
 
 
 @pytest.fixture
@@ -162,6 +207,7 @@ def test_key_of_features_changes_with_rates_model_and_every_file(model, tmp_path
         row_key(FeatureRows((1.0, 2.0)), paths, rule),
         row_key(dataclasses.replace(source, model_path=str(model)), paths, rule),
     ]
+    keys.append(row_key(dataclasses.replace(source, sizes=(2, 2)), paths, rule))
     np.save(paths[1], np.zeros([3, 2]))
     keys.append(row_key(source, paths, rule))
-    assert len(set(keys)) == 5
+    assert len(set(keys)) == 6

@@ -31,6 +31,13 @@ def test_spread_rows_count_samples():
     assert row_rules.SpreadRows(3).windows(10.0, 10.0, 16).first_samples.tolist() == [0, 42, 84]
 
 
+def test_clips_that_end_after_the_video_are_cut_off():
+    clips = ((0.0, 4.0), (2.0, 10.1), (2.0, 10.2), (9.0, math.inf), (11.0, 12.0))
+    assert row_rules.ClipRows(clips, 2).cut_off(10.0, 0.1) == (2, 4)
+    assert row_rules.RegularRows(1.0).cut_off(10.0, 0.1) == ()
+    assert row_rules.SpreadRows(2).cut_off(10.0, 0.1) == ()
+
+
 def test_times_that_were_computed_keep_their_sample():
     rule = row_rules.ClipRows(((0.1 * 3, 10.0),), 1)
     assert rule.windows(20.0, 10.0, 32).first_samples.tolist() == [3]

@@ -1,14 +1,20 @@
 import dataclasses
 import json
+import os
 import shutil
 
+import av
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from components.benchmark_evaluator import evaluate
 from components.benchmark_evaluator.benchmarks import find_benchmark
-from components.benchmark_evaluator.fine_tuning import labelled_clips, training
+from components.benchmark_evaluator.fine_tuning import (
+    labelled_clips,
+    readable_videos,
+    training,
+)
 from components.benchmark_evaluator.fine_tuning.config import FineTuningConfig
 from components.narrated_video_example_gen.ingest import local_pipeline
 from components.narrated_video_example_gen.video import VideoError
@@ -94,9 +100,80 @@ def test_a_video_shorter_than_the_window_is_filled_up_and_a_broken_one_read_from
     assert window[0].max() > 200
     assert labelled_clips.unreadable(str(broken)) is None
     (tmp_path / "d.mp4").write_bytes(b"no video")
-    assert labelled_clips.unreadable(str(tmp_path / "d.mp4"))[0] == "not_a_video"
-    with pytest.raises(VideoError):
+    with pytest.raises(VideoError, match=r"is not a video, .*: .*/d\.mp4$"):
         labelled_clips.random_window(str(tmp_path / "d.mp4"), 4, 5.0, 32, lambda: 0.5)
+
+
+def _one_frame(path, colour_world):
+    return colour_world.write_video(path, ["red paint"], seconds=1, rate=1)
+
+
+def _no_second_frame(path, colour_world):
+    """A video whose header and first frame are good, and of which nothing else decodes."""
+    colour_world.write_video(path, ["red paint", "blue paint"])
+    data = path.read_bytes()
+    with av.open(str(path)) as container:
+        second = [packet.pos for packet in container.demux(video=0) if packet.size][1]
+    path.write_bytes(data[: second + 4])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "reason"),
+    [
+        ("a.mp4", lambda path, _: path.write_bytes(b"no video"), "not_a_video"),
+        ("a.mp4", lambda path, _: path.write_bytes(b""), "empty_file"),
+        ("a.mkv", _one_frame, "one_frame"),
+        ("a.mkv", _no_second_frame, "one_frame"),
+    ],
+)
+def test_a_video_of_which_no_window_can_be_cut_says_why(
+    tmp_path, colour_world, name, write, reason
+):
+    path = tmp_path / name
+    write(path, colour_world)
+    problem = labelled_clips.unreadable(str(path))
+    assert problem[0] == reason
+    assert problem[1].endswith(f": {path}")
+    # It is what a training would trip over.
+    with pytest.raises(VideoError, match=rf": {path}$"):
+        labelled_clips.random_window(str(path), 4, 5.0, 32, lambda: 0.5)
+
+
+def test_files_are_looked_at_once_until_they_change(videos, tmp_path, monkeypatch):
+    looked = []
+
+    def look(path):
+        looked.append(path)
+        return labelled_clips.unreadable(path)
+
+    monkeypatch.setattr(readable_videos, "unreadable", look)
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    paths = [path for path, _ in videos] + [str(broken)]
+    kept = str(tmp_path / "store" / "readable.txt")
+    told = []
+
+    def find():
+        looked.clear()
+        return readable_videos.find_unreadable(paths, kept, 2, lambda *done: told.append(done))
+
+    problems = find()
+    assert {path: problem[0] for path, problem in problems.items()} == {str(broken): "not_a_video"}
+    assert sorted(looked) == sorted(paths)
+    assert (told[0], told[-1]) == ((1, 9), (9, 9))
+    # The broken one may be there the next time.
+    assert find() == problems
+    assert looked == [str(broken)]
+    shutil.copy(paths[0], broken)
+    assert find() == {}
+    assert find() == {}
+    assert looked == []
+    # A line that a kill cut off is one file to look at.
+    text = (tmp_path / "store" / "readable.txt").read_text()
+    (tmp_path / "store" / "readable.txt").write_text(text[:-10])
+    assert find() == {}
+    assert len(looked) == 1
 
 
 def _train(pushed, videos, work, say=str, **settings):
@@ -150,6 +227,22 @@ def test_what_was_trained_is_not_trained_again(pushed, videos, tmp_path):
     assert _train(pushed, videos, tmp_path, said.append) == first
     assert len(said) == 2
     assert _train(pushed, videos, tmp_path, said.append, seed=1) != first
+
+
+def test_another_file_in_the_place_of_a_video_is_trained_on_anew(pushed, videos, tmp_path):
+    copied = []
+    for number, (path, label) in enumerate(videos):
+        copied.append((str(shutil.copy(path, tmp_path / f"{number}.mp4")), label))
+    first = _train(pushed, copied, tmp_path / "work", epochs=1)
+    assert _train(pushed, copied, tmp_path / "work", epochs=1) == first
+    os.utime(copied[3][0], ns=(1, 1))
+    assert _train(pushed, copied, tmp_path / "work", epochs=1) != first
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_that_no_generator_takes_is_refused_by_its_name(seed):
+    with pytest.raises(ValueError, match=f"protocol.seed is {seed}; it must be from 0 to 42949"):
+        FineTuningConfig(seed=seed)
 
 
 def test_a_model_without_a_tower_and_a_single_class_are_refused(
