@@ -1,14 +1,16 @@
 """Evaluates one model on one benchmark: annotations, rows of the videos, figures, a document."""
 
 import dataclasses
+import hashlib
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
 
 from components.benchmark_evaluator import document
+from components.benchmark_evaluator.annotations.items import RetrievalSet
 from components.benchmark_evaluator.benchmarks import Benchmark, find_benchmark
 from components.benchmark_evaluator.embedding.feature_rows import FeatureRows
 from components.benchmark_evaluator.embedding.frame_rows import FrameRows
@@ -16,14 +18,18 @@ from components.benchmark_evaluator.embedding.row_rules import ClipRows, Regular
 from components.benchmark_evaluator.embedding.rows import RowSource
 from components.benchmark_evaluator.embedding.run import VideoJob, embed_videos
 from components.benchmark_evaluator.outcome import failures_of, reasons_in_words
-from components.benchmark_evaluator.settings import BenchmarkSettings
-from components.benchmark_evaluator.tasks import fine_tuning
+from components.benchmark_evaluator.settings import BenchmarkSettings, RetrievalProtocol
+from components.benchmark_evaluator.tasks import fine_tuning, retrieval
 from components.feature_extractor import feature_folder
 from components.feature_extractor.config import FeaturesConfig
 from components.narrated_video_example_gen.manifest import ManifestError, find_video_files
 from components.retrieval_evaluator.text_video_model import ModelError, TextVideoModel
 from models import hub_folder
 from models.feature_pipeline import describe_layout
+from models.hub_download import downloaded
+
+# Of a file's SHA-256; enough to tell two lists apart.
+_DIGITS = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +45,8 @@ class Request:
       settings: how.
       feature_rates: rows a second of each stream of the features; those of the HowTo100M paper for
         the streams 2d and 3d, and one for others, where neither it nor the model says otherwise.
+      model_source: the model as it was asked for, such as the address that `model` was downloaded
+        from; empty for `model` itself.
     """
 
     benchmark: str
@@ -48,6 +56,7 @@ class Request:
     features: str
     settings: BenchmarkSettings
     feature_rates: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    model_source: str = ""
 
 
 def evaluate(
@@ -75,6 +84,7 @@ def evaluate(
       ValueError: a setting does not fit, or too little can be scored.
     """
     benchmark = find_benchmark(request.benchmark)
+    request = dataclasses.replace(request, settings=benchmark.fitted(request.settings))
     protocol = request.settings.protocol
     annotated = benchmark.read(request.annotations, protocol)
     signatures = ("video", "text") if benchmark.needs_text else ("video",)
@@ -86,7 +96,7 @@ def evaluate(
         raise ManifestError(
             f"{request.annotations} has no video to score with these settings ({problems})"
         )
-    files, source = _located(rules, request, model, threads)
+    files, source, streams = _located(rules, request, model, threads)
     jobs = [
         VideoJob(video_id, files[video_id], rule)
         for video_id, rule in rules.items()
@@ -98,14 +108,15 @@ def evaluate(
             f"{request.videos or request.features}: a file is named after its video's id, such as "
             f"{next(iter(rules), 'ID')}{'.mp4' if request.videos else '.npy'}"
         )
+    inputs = _inputs(annotated, protocol, streams)
     if benchmark.is_fine_tuned:
         place = fine_tuning.Place(request.model, store, make_pipeline, threads, progress, say)
         outcome = benchmark.score(annotated, files, request.settings, place)
-        return document.Result.of(benchmark, request, outcome)
+        return document.Result.of(benchmark, request, outcome, inputs)
     embedded = embed_videos(jobs, source, store, make_pipeline, progress)
     arguments = (model,) if benchmark.needs_text else ()
     outcome = benchmark.score(annotated, embedded, *arguments, protocol)
-    return document.Result.of(benchmark, request, outcome)
+    return document.Result.of(benchmark, request, outcome, inputs)
 
 
 def model_folder(model: str) -> str:
@@ -117,7 +128,36 @@ def model_folder(model: str) -> str:
     Raises:
       ValueError: there is no such model, or it cannot be downloaded.
     """
-    return hub_folder.downloaded(hub_folder.version_folder(model))
+    return downloaded(hub_folder.version_folder(model))
+
+
+def result_folder(request: Request) -> str:
+    """Returns where a result goes that is not told where: another model's goes elsewhere.
+
+    Args:
+      request: what is evaluated on what.
+    """
+    if request.videos or find_benchmark(request.benchmark).needs_text:
+        name = document.model_name(request)
+    else:
+        name = os.path.basename(os.path.abspath(request.features))
+    return os.path.join("runs", "results", request.benchmark, *filter(None, name.split("/")))
+
+
+def _inputs(annotated: Any, protocol: Any, streams: Sequence[Mapping[str, Any]]) -> document.Inputs:
+    """Returns what an evaluation was fed with."""
+    has_ids = isinstance(annotated, RetrievalSet)
+    video_list = getattr(protocol, "video_list", "")
+    return document.Inputs(
+        streams=streams,
+        num_classes=len(annotated.classes) if hasattr(annotated, "classes") else None,
+        video_ids=document.ids_digest(c.video_id for c in annotated.clips) if has_ids else "",
+        video_list=_short_digest(video_list) if video_list else None,
+    )
+
+
+def _short_digest(path: str) -> str:
+    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()[:_DIGITS]
 
 
 def _check_model(benchmark: Benchmark, request: Request, model: TextVideoModel | None) -> None:
@@ -135,6 +175,15 @@ def _check_model(benchmark: Benchmark, request: Request, model: TextVideoModel |
             f"the model {model.path} takes frozen features, not frames: give their folder "
             f"as features"
         )
+    if benchmark.is_fine_tuned:
+        if model.description is None:
+            raise ModelError(
+                f"the model {model.path} does not describe itself, so its tower cannot be trained; "
+                f"bring a public module in by `howto100m import-hub` first"
+            )
+        return
+    if isinstance(request.settings.protocol, RetrievalProtocol):
+        retrieval.max_words(model, request.settings.protocol)
     output = request.settings.frames.output
     if request.videos and benchmark.needs_text and output != "video_embedding":
         raise ValueError(
@@ -154,8 +203,8 @@ def _check_model(benchmark: Benchmark, request: Request, model: TextVideoModel |
 
 def _located(
     rules: Mapping[str, Any], request: Request, model: TextVideoModel | None, threads: int
-) -> tuple[dict[str, tuple[str, ...]], RowSource]:
-    """Returns the files of each video that is there, and what makes rows of them."""
+) -> tuple[dict[str, tuple[str, ...]], RowSource, list[dict[str, Any]]]:
+    """Returns the files of each video that is there, what makes rows of them, and the streams."""
     if request.videos:
         folder = pathlib.Path(request.videos)
         if not folder.is_dir():
@@ -169,7 +218,7 @@ def _located(
         found: dict[str, tuple[str, ...]] = {}
         for path in find_video_files(folder):
             found.setdefault(path.stem, (str(path),))
-        return found, FrameRows(request.model, request.settings.frames, threads)
+        return found, FrameRows(request.model, request.settings.frames, threads), []
     if not os.path.isdir(request.features):
         raise ManifestError(f"{request.features} is no folder of features")
     streams = feature_folder.find_features(request.features)
@@ -179,18 +228,23 @@ def _located(
             f"{request.features} has the streams {' and '.join(streams)}; a probe is of one: give "
             f"a folder with one subfolder"
         )
-    rates = _feature_rates(streams, request, model if needs_text else None)
+    layout = _layout(streams, request, model if needs_text else None)
     files = {
         video_id: tuple(of_stream[video_id] for of_stream in streams.values())
         for video_id in _in_all(streams.values(), rules)
     }
-    return files, FeatureRows(rates, request.model if needs_text else "")
+    source = FeatureRows(
+        tuple(stream["rate"] for stream in layout),
+        request.model if needs_text else "",
+        tuple(stream["size"] for stream in layout),
+    )
+    return files, source, layout
 
 
-def _feature_rates(
+def _layout(
     streams: Mapping[str, Mapping[str, str]], request: Request, model: TextVideoModel | None
-) -> tuple[float, ...]:
-    """Returns the rows a second of each stream, once the model is known to fit them."""
+) -> list[dict[str, Any]]:
+    """Returns name, rate and size of each stream, once the model is known to fit them."""
     unknown = sorted(set(request.feature_rates) - set(streams))
     if unknown:
         raise ValueError(
@@ -211,7 +265,7 @@ def _feature_rates(
             f"the model {model.path} was trained on the features {describe_layout(trained)}, but "
             f"these are {describe_layout(layout)}"
         )
-    return tuple(rates[name] for name in streams)
+    return layout
 
 
 def _in_all(streams: Iterable[Mapping[str, str]], video_ids: Iterable[str]) -> list[str]:

@@ -2,40 +2,18 @@
 
 import base64
 import dataclasses
-import io
-import json
 import os
 import pathlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jinja2
-from matplotlib import rc_context
-from matplotlib.figure import Figure
 
-from components import complete_files
-from components.benchmark_evaluator.document import RESULT_FILE
+from components.benchmark_evaluator.results_plot import Bar, draw_bars
 
-_GREY, _OURS, _THEIRS = "#7d8590", "#3b82c4", "#b0b7c0"
-# In the order of the papers' tables.
-_ORDER = (
-    "youcook2",
-    "msrvtt",
-    "lsmdc",
-    "csv",
-    "crosstask",
-    "hmdb51",
-    "ucf101",
-    "hmdb51_fine_tuning",
-    "ucf101_fine_tuning",
-    "kinetics700",
-    "coin",
-    "youtube8m_segments",
-)
-
-
-class PageError(ValueError):
-    """There is no result to show, or a file is none."""
+# An underscore between two letters or digits is no emphasis in Markdown.
+_MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
 
 class Cell(NamedTuple):
@@ -65,65 +43,57 @@ class Row:
 
 
 @dataclasses.dataclass(frozen=True)
-class Section:
-    """One benchmark.
+class Table:
+    """A table.
 
     Attributes:
-      title: benchmark and task.
       columns: names of the figures, in words.
       rows: the papers' and one's own.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Row]
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """One set of one benchmark.
+
+    Attributes:
+      title: benchmark, set and task.
+      table: the figures.
       plot: the headline figures as an SVG.
+      plot_file: name of the plot's file beside the page.
       plot_in_words: the same for those who do not see it.
-      by_task: for CrossTask the recall of each task, a column for each result; else empty.
+      by_task: for CrossTask the recall of each task, in the shape of the HowTo100M paper's table 4;
+        else None.
       results: the documents of one's own results.
     """
 
     title: str
-    columns: Sequence[str]
-    rows: Sequence[Row]
+    table: Table
     plot: bytes
+    plot_file: str
     plot_in_words: str
-    by_task: Mapping[str, Sequence[Cell]]
+    by_task: Table | None
     results: Sequence[Mapping[str, Any]]
 
 
-def read_results(paths: Iterable[str]) -> list[dict[str, Any]]:
-    """Returns the documents of results, in the order of the papers' tables and of their files.
-
-    Args:
-      paths: result.json files, or folders that are searched for them.
-
-    Raises:
-      PageError: there is none, or a file is none.
-    """
-    files: list[pathlib.Path] = []
-    for path in map(pathlib.Path, paths):
-        files += sorted(path.rglob(RESULT_FILE)) if path.is_dir() else [path]
-    results = []
-    for file in dict.fromkeys(files):
-        try:
-            content = json.loads(file.read_text(encoding="utf-8"))
-            content["file"] = os.path.relpath(file)
-            _check(content)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise PageError(f"{file} is no result of `howto100m evaluate`: {error}") from error
-        results.append(content)
-    if not results:
-        raise PageError("there are no results; `howto100m evaluate` writes them to runs/results")
-    return sorted(results, key=lambda content: _ORDER.index(content["benchmark"]))
-
-
 def sections(results: Sequence[Mapping[str, Any]]) -> list[Section]:
-    """Returns a section for each benchmark.
+    """Returns a section for each set of each benchmark, in the order of the results.
 
     Args:
-      results: see `read_results`.
+      results: see `result_files.read_results`.
     """
+    groups: dict[tuple, list[Mapping[str, Any]]] = {}
+    for result in results:
+        groups.setdefault(_set_key(result), []).append(result)
+    numbers: dict[str, int] = {}
     found = []
-    for name in _ORDER:
-        of_benchmark = [result for result in results if result["benchmark"] == name]
-        if of_benchmark:
-            found.append(_section(of_benchmark))
+    for (benchmark, *_), of_set in groups.items():
+        number = numbers[benchmark] = numbers.get(benchmark, 0) + 1
+        name = benchmark if number == 1 else f"{benchmark}-{number}"
+        found.append(_section(of_set, f"{name}.svg"))
     return found
 
 
@@ -131,7 +101,7 @@ def write_page(results: Sequence[Mapping[str, Any]], folder: str) -> None:
     """Writes results.md with its plots, and results.html, which holds everything.
 
     Args:
-      results: see `read_results`.
+      results: see `result_files.read_results`.
       folder: made where it is missing.
     """
     target = pathlib.Path(folder)
@@ -147,77 +117,71 @@ def write_page(results: Sequence[Mapping[str, Any]], folder: str) -> None:
     environment.filters["cell"] = _markdown_cell
     environment.filters["words"] = _words
     environment.filters["data_uri"] = _data_uri
-    names = [f"{section.results[0]['benchmark']}.svg" for section in shown]
-    for name, section in zip(names, shown, strict=True):
-        (target / name).write_bytes(section.plot)
+    for section in shown:
+        _write(target / section.plot_file, section.plot)
     for template, file in (("page.md.j2", "results.md"), ("page.html.j2", "results.html")):
-        text = environment.get_template(template).render(
-            sections=list(zip(shown, names, strict=True))
-        )
-        with complete_files.written(str(target / file)) as stream:
-            stream.write(text)
+        text = environment.get_template(template).render(sections=shown)
+        _write(target / file, text.encode())
 
 
-def _check(content: Mapping[str, Any]) -> None:
-    if content["benchmark"] not in _ORDER:
-        raise ValueError(f"unknown benchmark {content['benchmark']!r}")
-    for name in (
-        *("title", "task", "headline", "metrics", "intervals", "items", "comparable"),
-        *("not_comparable_because", "details", "settings", "model", "published"),
-    ):
-        content[name]
-    content["metrics"][content["headline"]]
+def _write(path: pathlib.Path, content: bytes) -> None:
+    """Writes a file that is there whole or not at all; `complete_files` would need TensorFlow."""
+    temporary = path.with_name(f"{path.name}.tmp")
+    temporary.write_bytes(content)
+    temporary.replace(path)
 
 
-def _section(results: Sequence[Mapping[str, Any]]) -> Section:
+def _set_key(result: Mapping[str, Any]) -> tuple:
+    """Returns what the results have in common that belong into one table."""
+    items, inputs = result["items"], result["inputs"]
+    if items["set"]:
+        return result["benchmark"], items["set"]
+    return (
+        result["benchmark"],
+        inputs["annotations"],
+        inputs["video_list_sha256"],
+        items["annotated"],
+    )
+
+
+def _section(results: Sequence[Mapping[str, Any]], plot_file: str) -> Section:
     first = results[0]
-    columns = list(first["metrics"])
-    rows = [
-        Row(
-            row["method"],
-            row["source"],
-            [_figure(name, row["metrics"].get(name)) for name in columns],
-            own=False,
-        )
-        for row in first["published"]
-    ]
     names = _names(results)
-    for name, result in zip(names, results, strict=True):
-        intervals = result["intervals"]["of"]
-        cells = [
-            _figure(column, result["metrics"].get(column), intervals.get(column))
-            for column in columns
-        ]
-        items = result["items"]
-        note = f"{items['scored']:,} of {items['annotated']:,} {items['unit']}"
-        if not result["comparable"]:
-            note += ", not comparable"
-        rows.append(Row(name, result["file"], cells, own=True, note=note))
+    published = _union(row for result in results for row in result["published"])
     headline = first["headline"]
     bars = [
-        (row["method"], row["metrics"][headline], None, False)
-        for row in first["published"]
+        Bar(row["method"], row["metrics"][headline], None, own=False)
+        for row in published
         if headline in row["metrics"]
     ]
     bars += [
-        (
-            name,
-            result["metrics"][headline],
-            result["intervals"]["of"].get(headline),
-            True,
-        )
+        Bar(name, result["metrics"][headline], result["intervals"]["of"].get(headline), own=True)
         for name, result in zip(names, results, strict=True)
     ]
     return Section(
-        title=f"{first['title']}: {first['task']}",
-        columns=[_words(name) for name in columns],
-        rows=rows,
-        plot=_draw(bars, f"{_words(headline)} (%)"),
+        title=_title(first),
+        table=_figures(results, names, published),
+        plot=draw_bars(bars, f"{_words(headline)} (%)"),
+        plot_file=plot_file,
         plot_in_words=f"{_words(headline)}: "
-        + "; ".join(f"{name} {100 * value:.1f} %" for name, value, _, _ in bars),
-        by_task=_by_task(results),
+        + "; ".join(f"{bar.name} {100 * bar.value:.1f} %" for bar in bars),
+        by_task=_by_task(results, names, published),
         results=[{**result, "name": name} for name, result in zip(names, results, strict=True)],
     )
+
+
+def _title(result: Mapping[str, Any]) -> str:
+    items = result["items"]
+    of_set = items["set"] or (
+        f"{items['annotated']:,} {items['unit']} of "
+        f"{os.path.basename(result['inputs']['annotations'])}"
+    )
+    return f"{result['title']}, {of_set}: {result['task']}"
+
+
+def _union(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Returns the papers' rows of several results, each once."""
+    return list({(row["method"], row["source"]): row for row in rows}.values())
 
 
 def _names(results: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -229,13 +193,55 @@ def _names(results: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _by_task(results: Sequence[Mapping[str, Any]]) -> dict[str, list[Cell]]:
-    """Returns the figures of each task as in the HowTo100M paper's table 4, if there are any."""
-    recalls = [result["details"].get("recall_by_task", {}) for result in results]
-    tasks = sorted({task for of_result in recalls for task in of_result})
-    return {
-        task: [_figure("recall", of_result.get(task)) for of_result in recalls] for task in tasks
-    }
+def _figures(
+    results: Sequence[Mapping[str, Any]],
+    names: Sequence[str],
+    published: Sequence[Mapping[str, Any]],
+) -> Table:
+    """Returns the table of a set's figures; what a row lacks stays empty."""
+    columns = list(dict.fromkeys(name for result in results for name in result["metrics"]))
+    rows = [
+        Row(
+            row["method"],
+            row["source"],
+            [_figure(column, row["metrics"].get(column)) for column in columns],
+            own=False,
+        )
+        for row in published
+    ]
+    for name, result in zip(names, results, strict=True):
+        intervals = result["intervals"]["of"]
+        cells = [
+            _figure(column, result["metrics"].get(column), intervals.get(column))
+            for column in columns
+        ]
+        items = result["items"]
+        note = f"{items['scored']:,} of {items['annotated']:,} {items['unit']}"
+        if not result["comparable"]:
+            note += ", not comparable"
+        rows.append(Row(name, result["file"], cells, own=True, note=note))
+    return Table([_words(column) for column in columns], rows)
+
+
+def _by_task(
+    results: Sequence[Mapping[str, Any]],
+    names: Sequence[str],
+    published: Sequence[Mapping[str, Any]],
+) -> Table | None:
+    """Returns the recalls of each task, the paper's tasks first and in its order, if any."""
+    recalls = [(row["method"], row["source"], row, row["by_task"], False) for row in published]
+    recalls += [
+        (name, result["file"], result, result["details"].get("recall_by_task", {}), True)
+        for name, result in zip(names, results, strict=True)
+    ]
+    tasks = list(dict.fromkeys(task for *_, by_task, _ in recalls for task in by_task))
+    rows = []
+    for method, source, row, by_task, own in recalls:
+        if by_task:
+            cells = [_figure("recall", by_task.get(task)) for task in tasks]
+            average = _figure("average_recall", row["metrics"].get("average_recall"))
+            rows.append(Row(method, source, [*cells, average], own))
+    return Table([*tasks, "average"], rows) if rows else None
 
 
 def _figure(name: str, value: float | None, interval: Sequence[float] | None = None) -> Cell:
@@ -256,47 +262,10 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _draw(bars: Sequence[tuple[str, float, Sequence[float] | None, bool]], label: str) -> bytes:
-    """Returns horizontal bars as an SVG, one's own in colour and with their intervals."""
-    settings = {
-        "axes.edgecolor": _GREY,
-        "axes.spines.right": False,
-        "axes.spines.top": False,
-        "font.size": 10,
-        "text.color": _GREY,
-        "axes.labelcolor": _GREY,
-        "xtick.color": _GREY,
-        "ytick.color": _GREY,
-        # With a fixed salt and no date the same results give the same file.
-        "svg.hashsalt": "results",
-    }
-    with rc_context(settings):
-        figure = Figure(figsize=(7.2, 0.9 + 0.32 * len(bars)), layout="constrained")
-        axes = figure.add_subplot()
-        values = [100 * value for _, value, _, _ in bars]
-        axes.barh(range(len(bars)), values, color=[_OURS if own else _THEIRS for *_, own in bars])
-        for place, (_, value, interval, _) in enumerate(bars):
-            if interval:
-                low, high = interval
-                axes.errorbar(
-                    100 * value,
-                    place,
-                    xerr=[[100 * max(0.0, value - low)], [100 * max(0.0, high - value)]],
-                    color=_GREY,
-                    capsize=3,
-                )
-        axes.set_yticks(range(len(bars)), [name for name, *_ in bars])
-        axes.invert_yaxis()
-        axes.set_xlabel(label)
-        axes.grid(axis="x", color=_GREY, alpha=0.25, linewidth=0.6)
-        image = io.BytesIO()
-        figure.savefig(image, format="svg", transparent=True, metadata={"Date": None})
-    return image.getvalue()
-
-
-def _markdown_cell(text: str) -> str:
-    """Returns text that stays inside a cell of a Markdown table."""
-    return " ".join(str(text).split()).replace("|", "\\|").replace("<", "&lt;")
+def _markdown_cell(text: object) -> str:
+    """Returns text that Markdown shows as it is, also inside a cell of a table."""
+    line = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;")
+    return _MARKUP.sub(lambda found: "\\" + found[0], line)
 
 
 def _data_uri(svg: bytes) -> str:

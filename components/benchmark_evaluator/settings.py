@@ -1,6 +1,7 @@
 """The settings of each benchmark; the defaults are those of the papers and their code."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,14 +19,22 @@ def _check_choice(name: str, value: str, choices) -> None:
         raise ValueError(f"protocol.{name} is {value!r}; it must be one of {', '.join(choices)}")
 
 
+def _check_finite(protocol: "Protocol") -> None:
+    """Refuses NaN, which no comparison finds, and infinity."""
+    for name, value in vars(protocol).items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"protocol.{name} is {value}; it must be a finite number")
+
+
 @dataclasses.dataclass(frozen=True)
 class RetrievalProtocol:
     """Zero-shot text-to-video retrieval (facts/protocols.md, section 6).
 
     Attributes:
       num_windows: windows of a clip, whose mean embedding is the clip's; the MIL-NCE code takes 4,
-        its README's figures 10.
-      max_words: words of a caption that are kept; 0 for as many as the model keeps.
+        its README's figures 10. Not used where features take the place of videos.
+      max_words: words of a caption that are kept; 0 for as many as the model keeps; a larger
+        number is refused.
       captions: of a clip with several captions "all" are queries, or the "first" alone.
       video_list: a file that lists the videos of the split, such as MSR-VTT's 1k-B; or empty.
       ties: the rule for equal scores that the headline follows; all rules are in the result.
@@ -66,13 +75,14 @@ class LocalizationProtocol:
     video_list: str = ""
 
     def __post_init__(self):
+        _check_finite(self)
         _check_choice("scoring", self.scoring, ("crosstask", "howto_crosstask", "drop_dtw"))
         _check_choice("cost", self.cost, ("", "log_softmax", "similarity"))
         _check_choice("test_videos", self.test_videos, TEST_SETS)
         if (self.test_videos == "list") != bool(self.video_list):
             raise ValueError("protocol.test_videos=list and protocol.video_list go together")
         if self.row_seconds < 0:
-            raise ValueError(f"protocol.row_seconds is {self.row_seconds:g}; it must be above 0")
+            raise ValueError(f"protocol.row_seconds is {self.row_seconds:g}; it must be at least 0")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +90,7 @@ class ProbeProtocol:
     """A linear SVM on frozen features (facts/protocols.md, section 7).
 
     Attributes:
-      num_windows: windows of a video, spread over the file.
+      num_windows: windows of a video, spread over the file; of features each row is one.
       classifier: "mil-nce", "mmv-hmdb51" or "mmv-ucf101", see `linear_probe.PROTOCOLS`.
       regularization: C of the SVM; 0 for that of the classifier.
     """
@@ -90,6 +100,7 @@ class ProbeProtocol:
     regularization: float = 0.0
 
     def __post_init__(self):
+        _check_finite(self)
         _check_choice("classifier", self.classifier, linear_probe.PROTOCOLS)
         if self.num_windows < 1 or self.regularization < 0:
             raise ValueError("protocol.num_windows must be at least 1, regularization at least 0")
@@ -97,7 +108,7 @@ class ProbeProtocol:
 
 @dataclasses.dataclass(frozen=True)
 class SegmentationProtocol:
-    """COIN's action segmentation (MIL-NCE paper, section 4.2; facts/protocols.md, section 10).
+    """COIN's action segmentation (MIL-NCE paper, section 4.4; facts/protocols.md, section 10).
 
     Attributes:
       clip_seconds: length of the clips that a video is cut into.
@@ -118,9 +129,14 @@ class SegmentationProtocol:
     seed: int = 0
 
     def __post_init__(self):
+        _check_finite(self)
         if min(self.clip_seconds, self.label_rate, self.learning_rate) <= 0 or self.epochs < 1:
             raise ValueError(
                 "protocol.clip_seconds, label_rate, learning_rate and epochs must be above 0"
+            )
+        if self.weight_decay < 0:
+            raise ValueError(
+                f"protocol.weight_decay is {self.weight_decay:g}; it must be at least 0"
             )
         if self.seed < 0:
             raise ValueError(f"protocol.seed is {self.seed}; it must be at least 0")
@@ -142,7 +158,8 @@ class RankingProtocol:
     Attributes:
       vocabulary: `segment_label_ids.csv`, the classes.
       top_n: greatest length of a class's list.
-      num_windows: windows of a segment of 5 s, whose mean feature is the segment's.
+      num_windows: windows of a segment of 5 s, whose mean feature is the segment's; not used where
+        features take the place of videos.
       regularization: C of each class's logistic regression.
     """
 
@@ -152,6 +169,7 @@ class RankingProtocol:
     regularization: float = 1.0
 
     def __post_init__(self):
+        _check_finite(self)
         if min(self.top_n, self.num_windows) < 1 or not self.regularization > 0:
             raise ValueError(
                 "protocol.top_n and num_windows must be at least 1, regularization above 0"
@@ -171,6 +189,7 @@ class FineTuningProtocol(FineTuningConfig):
     splits: int = 0
 
     def __post_init__(self):
+        _check_finite(self)
         super().__post_init__()
         if self.num_windows < 1 or self.splits < 0:
             raise ValueError("protocol.num_windows must be at least 1, splits at least 0")

@@ -1,27 +1,14 @@
-"""`howto100m evaluate` and `howto100m metrics`. Heavy imports wait until one is run."""
+"""`howto100m evaluate`, `metrics` and `results`. Heavy imports wait until one is run."""
 
+import contextlib
 import logging
 import os
 
 import click
 
+from components.benchmark_evaluator.names import BENCHMARKS, RESULT_FILE
+from pipeline.benchmarks.rates import read_rates
 from pipeline.errors import errors_in_one_line
-
-# The names of `benchmark_evaluator.benchmarks`, which takes seconds to import; a test compares.
-BENCHMARKS = (
-    "youcook2",
-    "msrvtt",
-    "lsmdc",
-    "csv",
-    "crosstask",
-    "hmdb51",
-    "ucf101",
-    "hmdb51_fine_tuning",
-    "ucf101_fine_tuning",
-    "kinetics700",
-    "coin",
-    "youtube8m_segments",
-)
 
 
 @click.command()
@@ -31,7 +18,8 @@ BENCHMARKS = (
     metavar="PATH_OR_URL",
     default="",
     help="A pushed model, the folder of its versions, or a module such as "
-    "https://tfhub.dev/deepmind/mil-nce/s3d/1. A probe of features needs none.",
+    "https://tfhub.dev/deepmind/mil-nce/s3d/1. It is a program that is run: give an address only "
+    "if you trust it. A probe of features needs none.",
 )
 @click.option(
     "--annotations",
@@ -43,7 +31,9 @@ BENCHMARKS = (
     "--features", default="", help="In place of videos: folder of a subfolder with ID.npy a stream."
 )
 @click.option(
-    "--output", type=click.Path(), help="Folder for the result. [default: runs/results/BENCHMARK]"
+    "--output",
+    type=click.Path(),
+    help="Folder for the result. [default: runs/results/BENCHMARK/MODEL_NAME]",
 )
 @click.option(
     "--store",
@@ -89,7 +79,10 @@ def evaluate(
     Writes result.json, with all settings and everything that could not be scored, and
     failures.jsonl.
     """
-    feature_rates = dict(map(_rate, rates))
+    try:
+        feature_rates = read_rates(rates, "--rate")
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     if feature_rates and not features:
         raise click.UsageError("--rate goes with --features")
     with errors_in_one_line():
@@ -108,37 +101,57 @@ def evaluate(
             features=features,
             settings=configs.with_overrides(defaults, overrides),
             feature_rates=feature_rates,
+            model_source=model,
         )
+        folder = output or evaluate_lib.result_folder(request)
+        # Before hours of decoding: it may be a place where nothing can be written.
+        os.makedirs(folder, exist_ok=True)
         workers = workers or os.cpu_count() or 1
-        with click.progressbar(length=1, label="videos") as bar:
-
-            def tell(done: int, total: int) -> None:
-                bar.length = total
-                bar.update(done - bar.pos)
-
+        with contextlib.closing(_Bars()) as bars:
             result = evaluate_lib.evaluate(
                 request,
                 store,
                 lambda: ingest.local_pipeline(workers),
                 ingest.decoder_threads(workers),
-                tell,
+                bars.tell,
                 click.echo,
             )
-        folder = output or os.path.join("runs", "results", benchmark)
         result.write(folder)
         _print_result(result.content)
-        click.echo(f"Look at {os.path.join(folder, 'result.json')}.")
+        click.echo(f"Look at {os.path.join(folder, RESULT_FILE)}.")
 
 
-def _rate(text: str) -> tuple[str, float]:
-    name, _, value = text.partition("=")
-    try:
-        rate = float(value)
-    except ValueError:
-        rate = 0.0
-    if not name or not rate > 0:
-        raise click.BadParameter(f"{text!r} is not of the form STREAM=ROWS_A_SECOND")
-    return name, rate
+class _Bars:
+    """A progress bar for each pass over videos: fine-tuning has one for each split."""
+
+    def __init__(self):
+        self._bar = None
+        self._told: tuple[int, int] | None = None
+
+    def tell(self, done: int, total: int) -> None:
+        """Shows how many videos are done.
+
+        Args:
+          done: so far; fewer than before in a new pass.
+          total: of the pass.
+        """
+        if (done, total) == self._told:
+            return
+        if self._bar and (done < self._bar.pos or total != self._bar.length):
+            self.close()
+        if self._bar is None:
+            self._bar = click.progressbar(length=total, label="videos")
+            self._bar.render_progress()
+        self._bar.update(done - self._bar.pos)
+        self._told = done, total
+        if done == total:
+            self.close()
+
+    def close(self) -> None:
+        """Ends the line of the bar, if there is one."""
+        if self._bar:
+            self._bar.render_finish()
+        self._bar = None
 
 
 def _print_result(content: dict) -> None:
@@ -150,6 +163,7 @@ def _print_result(content: dict) -> None:
     )
     for reason, count in items["failed_by_reason"].items():
         click.echo(f"  {count:,} {reason}")
+    click.echo(f"Protocol {content['protocol']['name']}: {content['protocol']['in_words']}.")
     rows = [("this model", content["metrics"])]
     rows += [(f"{row['method']} ({row['source']})", row["metrics"]) for row in content["published"]]
     width = max(len(name) for name, _ in rows)
@@ -160,6 +174,8 @@ def _print_result(content: dict) -> None:
             f"{name}: {content['intervals']['level']:.0%} interval {_figure(name, low)} to "
             f"{_figure(name, high)}"
         )
+    if content["num_ties"] is not None:
+        click.echo(f"{content['num_ties']:,} queries tied")
     for reason in content["not_comparable_because"]:
         click.secho(f"Not comparable: {reason}", fg="yellow")
 
@@ -214,8 +230,8 @@ def results(paths: tuple[str, ...], output: str) -> None:
     PATHS are result.json files or folders with them. [default: runs/results]
     """
     with errors_in_one_line():
-        from components.benchmark_evaluator import page
+        from components.benchmark_evaluator import page, result_files
 
-        found = page.read_results(paths or ("runs/results",))
+        found = result_files.read_results(paths or ("runs/results",))
         page.write_page(found, output)
         click.echo(f"{len(found)} results are in {os.path.join(output, 'results.html')}")

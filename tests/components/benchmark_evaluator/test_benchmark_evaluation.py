@@ -141,11 +141,16 @@ def test_what_is_written_is_json_and_has_all_settings(
     reasons = content["not_comparable_because"]
     assert reasons[0] == "8 of 12 clips were scored, so others were scored on more."
     assert "Settings differ from the papers': frames.num_frames=4" in reasons[-1]
-    assert content["model"]["path"] == models["frames"]
+    assert content["model"]["path"] == content["model"]["source"] == models["frames"]
+    assert content["protocol"]["name"] == "zero-shot-retrieval"
+    assert "2 windows of 4 frames" in content["protocol"]["in_words"]
+    assert content["num_ties"] == content["details"]["num_ties"] == 0
     assert content["inputs"] == {
         "annotations": str(painted_clips),
+        "video_list_sha256": None,
         "videos": str(tmp_path / "videos"),
         "features": "",
+        "streams": [],
     }
 
 
@@ -194,6 +199,11 @@ def test_own_clips_by_features(request_of, models, painted_clips, painted_featur
     result = run(request, tmp_path)
     assert result.content["metrics"]["R@1"] == 1.0
     assert result.content["items"]["scored"] == 8
+    assert result.content["inputs"]["streams"] == layout
+    assert result.content["settings"]["frames"] is None
+    assert result.content["settings"]["protocol"]["num_windows"] is None
+    assert result.content["changed_settings"] == []
+    assert "Features made elsewhere" in result.content["not_comparable_because"][-1]
     assert again(request, tmp_path).content == result.content
     (painted_features / "colour-3d" / "v1.npy").unlink()
     content = run(request, tmp_path).content
@@ -256,6 +266,9 @@ def test_crosstask_of_a_list_of_videos(request_of, crosstask_release, tmp_path):
     content = run(request_of("crosstask", crosstask_release, protocol=protocol), tmp_path).content
     assert content["metrics"] == {"average_recall": 0.5}
     assert content["items"]["annotated"] == 1
+    # sha256sum of the list.
+    assert content["inputs"]["video_list_sha256"] == "a3a5e715f0cc574a"
+    assert content["num_ties"] is None
 
 
 def test_a_draw_that_leaves_no_video_says_so(request_of, crosstask_release, tmp_path):
@@ -307,7 +320,9 @@ def test_hmdb51_by_features_needs_no_model(request_of, tmp_path):
     )
     content, _ = written(run(request, tmp_path), tmp_path / "result")
     assert content["metrics"]["top_1"] == 1.0
-    assert content["model"] == {"path": "", "name": ""}
+    assert content["model"] == {"source": "", "path": "", "name": ""}
+    assert content["inputs"]["streams"] == [{"name": "rgb", "rate": 1.0, "size": 2}]
+    assert "Features made elsewhere" in content["not_comparable_because"][-1]
 
 
 def test_coin(colour_world, request_of, tmp_path):
@@ -381,6 +396,7 @@ def test_youtube8m_segments(colour_world, request_of, tmp_path):
     assert content["metrics"] == {"mAP": 1.0}
     assert content["details"]["average_precision_by_class"] == {"30": 1.0, "31": 1.0}
     assert content["items"]["scored"] == content["items"]["annotated"] == 8
+    assert "8 rated segments of 2 classes" in content["not_comparable_because"][0]
     assert again(request, tmp_path).content == content
     with pytest.raises(ValueError, match=r"--set protocol\.vocabulary=segment_label_ids\.csv"):
         run(request_of("youtube8m_segments", files, frames), tmp_path)
@@ -396,6 +412,7 @@ def test_youtube8m_segments(colour_world, request_of, tmp_path):
         ("csv", {"model": ""}, "own clips needs a model"),
         ("csv", {"model": "", "videos": "", "features": "FEATURES"}, "own clips needs a model"),
         ("hmdb51", {"model": ""}, "HMDB-51 needs a model"),
+        ("hmdb51_fine_tuning", {}, r"tower cannot be trained; .* `howto100m import-hub` first"),
         ("csv", {"model": "features"}, "takes frozen features, not frames: give their folder"),
         ("csv", {"videos": "", "features": "FEATURES"}, "takes frames, not features: give the"),
         ("csv", {"model": "nowhere"}, "nowhere is not a SavedModel that loads"),
@@ -421,7 +438,7 @@ def test_what_does_not_fit_together_is_refused_at_once(
     request_of, models, painted_clips, painted_features, tmp_path, benchmark, changed, message
 ):
     annotations = painted_clips
-    if benchmark == "hmdb51":
+    if benchmark.startswith("hmdb51"):
         annotations = tmp_path / "hmdb51.csv"
         annotations.write_text("video_id,label,split1,split2,split3\nv0.mp4,red_test,1,1,1\n")
     changed = dict(changed)
@@ -447,6 +464,27 @@ def test_frames_that_retrieval_cannot_use_are_refused_at_once(
 ):
     with pytest.raises(ValueError, match=message):
         again(request_of("csv", painted_clips, {**FRAMES, **frames}), tmp_path)
+
+
+def test_more_words_than_the_model_keeps_are_refused_at_once(
+    request_of, models, painted_clips, painted_features, tmp_path
+):
+    from models import description
+
+    shutil.copytree(models["features"], tmp_path / "short")
+    told = description.read_description(models["features"])
+    config = {**told.config, "max_words": 16}
+    description.write_description(tmp_path / "short", dataclasses.replace(told, config=config))
+    request = request_of(
+        "csv",
+        painted_clips,
+        protocol={"max_words": 20},
+        model=str(tmp_path / "short"),
+        videos="",
+        features=str(painted_features),
+    )
+    with pytest.raises(ValueError, match="keeps 16 words of a sentence"):
+        again(request, tmp_path)
 
 
 def test_an_output_that_the_model_lacks_is_refused_at_once(request_of, tmp_path):
@@ -506,6 +544,13 @@ def test_a_model_is_its_newest_version(models, tmp_path):
     assert model_folder(models["frames"]) == models["frames"]
     with pytest.raises(ValueError, match="holds no pushed model"):
         model_folder(str(tmp_path))
+
+
+def test_an_address_is_downloaded(models, monkeypatch):
+    import tensorflow_hub
+
+    monkeypatch.setattr(tensorflow_hub, "resolve", {"https://hub/colours/1": models["frames"]}.get)
+    assert model_folder("https://hub/colours/1") == models["frames"]
 
 
 def test_a_benchmark_that_there_is_not_is_refused(request_of, painted_clips, tmp_path):
