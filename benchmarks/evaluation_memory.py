@@ -9,8 +9,7 @@ model is a stand-in of one matrix: what it is given and what it returns has the 
 model's, and what it computes takes no memory that grows.
 
 Of a peak, the embeddings of clips and captions are what must grow; while they are ranked, one side
-is there in double precision as well. The scores are computed in blocks that are full from about
-4,100 clips on; below that they grow too.
+is there in double precision as well. The scores are computed in blocks of one size.
 """
 
 import argparse

@@ -6,53 +6,16 @@ import os
 import pathlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jinja2
 
+from components.benchmark_evaluator.recognition_table import recognition_table
 from components.benchmark_evaluator.results_plot import Bar, draw_bars
+from components.benchmark_evaluator.tables import Row, Table, figure, words
 
 # An underscore between two letters or digits is no emphasis in Markdown.
 _MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
-
-
-class Cell(NamedTuple):
-    """A figure and the ends of its interval, both as text; either may be empty."""
-
-    value: str
-    interval: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """One row of a table.
-
-    Attributes:
-      method: what was measured.
-      source: the paper and its table, or the file of the result.
-      cells: the figures, in the order of the table's columns.
-      own: whether it was measured here.
-      note: what to know before comparing, or an empty string.
-    """
-
-    method: str
-    source: str
-    cells: Sequence[Cell]
-    own: bool
-    note: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class Table:
-    """A table.
-
-    Attributes:
-      columns: names of the figures, in words.
-      rows: the papers' and one's own.
-    """
-
-    columns: Sequence[str]
-    rows: Sequence[Row]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,6 +70,7 @@ def write_page(results: Sequence[Mapping[str, Any]], folder: str) -> None:
     target = pathlib.Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     shown = sections(results)
+    recognition = recognition_table(results)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
         autoescape=jinja2.select_autoescape(["html.j2"]),
@@ -115,12 +79,12 @@ def write_page(results: Sequence[Mapping[str, Any]], folder: str) -> None:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["cell"] = _markdown_cell
-    environment.filters["words"] = _words
+    environment.filters["words"] = words
     environment.filters["data_uri"] = _data_uri
     for section in shown:
         _write(target / section.plot_file, section.plot)
     for template, file in (("page.md.j2", "results.md"), ("page.html.j2", "results.html")):
-        text = environment.get_template(template).render(sections=shown)
+        text = environment.get_template(template).render(sections=shown, recognition=recognition)
         _write(target / file, text.encode())
 
 
@@ -161,9 +125,9 @@ def _section(results: Sequence[Mapping[str, Any]], plot_file: str) -> Section:
     return Section(
         title=_title(first),
         table=_figures(results, names, published),
-        plot=draw_bars(bars, f"{_words(headline)} (%)"),
+        plot=draw_bars(bars, f"{words(headline)} (%)"),
         plot_file=plot_file,
-        plot_in_words=f"{_words(headline)}: "
+        plot_in_words=f"{words(headline)}: "
         + "; ".join(f"{bar.name} {100 * bar.value:.1f} %" for bar in bars),
         by_task=_by_task(results, names, published),
         results=[{**result, "name": name} for name, result in zip(names, results, strict=True)],
@@ -204,7 +168,7 @@ def _figures(
         Row(
             row["method"],
             row["source"],
-            [_figure(column, row["metrics"].get(column)) for column in columns],
+            [figure(column, row["metrics"].get(column)) for column in columns],
             own=False,
         )
         for row in published
@@ -212,7 +176,7 @@ def _figures(
     for name, result in zip(names, results, strict=True):
         intervals = result["intervals"]["of"]
         cells = [
-            _figure(column, result["metrics"].get(column), intervals.get(column))
+            figure(column, result["metrics"].get(column), intervals.get(column))
             for column in columns
         ]
         items = result["items"]
@@ -220,7 +184,7 @@ def _figures(
         if not result["comparable"]:
             note += ", not comparable"
         rows.append(Row(name, result["file"], cells, own=True, note=note))
-    return Table([_words(column) for column in columns], rows)
+    return Table([words(column) for column in columns], rows)
 
 
 def _by_task(
@@ -238,28 +202,10 @@ def _by_task(
     rows = []
     for method, source, row, by_task, own in recalls:
         if by_task:
-            cells = [_figure("recall", by_task.get(task)) for task in tasks]
-            average = _figure("average_recall", row["metrics"].get("average_recall"))
+            cells = [figure("recall", by_task.get(task)) for task in tasks]
+            average = figure("average_recall", row["metrics"].get("average_recall"))
             rows.append(Row(method, source, [*cells, average], own))
     return Table([*tasks, "average"], rows) if rows else None
-
-
-def _figure(name: str, value: float | None, interval: Sequence[float] | None = None) -> Cell:
-    if value is None:
-        return Cell("")
-    ends = ", ".join(_number(name, end) for end in interval) if interval else ""
-    return Cell(_number(name, value), f"[{ends}]" if ends else "")
-
-
-def _number(name: str, value: float) -> str:
-    """Returns a rank as it is, a share in percent: with one decimal place, or two below 1 %."""
-    if name == "median_rank":
-        return f"{value:g}"
-    return f"{100 * value:.2f}" if 0 < value < 0.01 else f"{100 * value:.1f}"
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def _markdown_cell(text: object) -> str:

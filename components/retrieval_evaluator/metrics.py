@@ -11,14 +11,15 @@ rank, the mean of the ranks that its tied candidates share, and a NaN is an erro
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 RECALL_LEVELS = (1, 5, 10)
 RECALL_NAMES = tuple(f"R@{level}" for level in RECALL_LEVELS)
 
-_BLOCK_ENTRIES = 1 << 24
+# 8 MiB of scores in double precision.
+_BLOCK_ENTRIES = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,10 +90,30 @@ def dot_scores(queries: np.ndarray, candidates: np.ndarray) -> np.ndarray:
       ValueError: a score is too large for float32, in which it would tie with others.
     """
     with np.errstate(over="ignore"):
-        scores = (queries.astype(np.float64) @ candidates.astype(np.float64).T).astype(np.float32)
+        scores = queries.astype(np.float64) @ candidates.astype(np.float64, copy=False).T
+        scores = scores.astype(np.float32)
     if np.isinf(scores).any():
         raise ValueError("scores are too large for float32: scale the embeddings down")
     return scores
+
+
+def score_blocks(queries: np.ndarray, candidates: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yields dot products block by block, so that the whole score matrix is never in memory.
+
+    Args:
+      queries: [Q, D].
+      candidates: [N, D].
+
+    Yields:
+      The first query of a block, and the block's scores, float32 [rows, N].
+
+    Raises:
+      ValueError: a score is too large for float32, in which it would tie with others.
+    """
+    candidates = candidates.astype(np.float64)
+    rows = max(1, _BLOCK_ENTRIES // max(1, len(candidates)))
+    for start in range(0, len(queries), rows):
+        yield start, dot_scores(queries[start : start + rows], candidates)
 
 
 def embedding_ranks(
@@ -119,12 +140,9 @@ def embedding_ranks(
     correct = np.arange(len(queries)) if correct is None else np.asarray(correct)
     if correct.shape != (len(queries),):
         raise ValueError(f"{len(queries)} queries, but right candidates of shape {correct.shape}")
-    rows = max(1, _BLOCK_ENTRIES // max(1, len(candidates)))
     blocks = [
-        query_ranks(
-            dot_scores(queries[start : start + rows], candidates), correct[start : start + rows]
-        )
-        for start in range(0, len(queries), rows)
+        query_ranks(scores, correct[start : start + len(scores)])
+        for start, scores in score_blocks(queries, candidates)
     ]
     return QueryRanks(
         np.concatenate([block.ranks for block in blocks]),

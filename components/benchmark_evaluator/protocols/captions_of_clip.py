@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from components.retrieval_evaluator.metrics import QueryRanks, dot_scores
-
-_BLOCK_ENTRIES = 1 << 24
+from components.retrieval_evaluator.metrics import QueryRanks, score_blocks
 
 
 def best_caption_ranks(videos: np.ndarray, texts: np.ndarray, clip_of: np.ndarray) -> QueryRanks:
@@ -23,10 +21,8 @@ def best_caption_ranks(videos: np.ndarray, texts: np.ndarray, clip_of: np.ndarra
     """
     if set(np.unique(clip_of).tolist()) != set(range(len(videos))):
         raise ValueError(f"not each of the {len(videos)} clips has a caption")
-    rows = max(1, _BLOCK_ENTRIES // len(texts))
     ranks, ties = [], []
-    for start in range(0, len(videos), rows):
-        scores = dot_scores(videos[start : start + rows], texts)
+    for start, scores in score_blocks(videos, texts):
         if np.isnan(scores).any():
             raise ValueError(f"{int(np.isnan(scores).sum())} of the scores are NaN")
         own = clip_of[None, :] == np.arange(start, start + len(scores))[:, None]

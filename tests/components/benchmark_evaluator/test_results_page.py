@@ -309,3 +309,66 @@ def test_the_page_needs_no_tensorflow():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
     )
     assert found.stdout.strip() == "[]"
+
+
+def _recognition(benchmark, value, name="local/mil-nce/3", **changes):
+    return _result(
+        benchmark,
+        name=name,
+        headline="top_1",
+        metrics={"top_1": value},
+        intervals={"level": 0.95, "drawn": "groups", "of": {"top_1": [0.1, 0.9]}},
+        details={},
+        **changes,
+    )
+
+
+def _recognition_rows(text):
+    (part,) = re.findall(r"## Action recognition.*\n\n((?:\|.*\n)+)", text)
+    return [
+        [cell.strip() for cell in line.strip("|").split(" | ")] for line in part.splitlines()[2:]
+    ]
+
+
+def test_action_recognition_has_the_shape_of_the_papers_table_3(tmp_path):
+    _write(tmp_path, "a", _recognition("hmdb51", 0.5, comparable=True))
+    _write(tmp_path, "b", _recognition("ucf101", 0.75))
+    _write(tmp_path, "c", _recognition("ucf101_fine_tuning", 0.8, comparable=True))
+    text, page_html = _pages(tmp_path)
+    rows = _recognition_rows(text)
+    of_paper = "MIL-NCE, table 3, mean of three splits"
+    assert rows[:3] == [
+        ["MIL-NCE I3D, frozen", "54.8", "83.4", "", of_paper],
+        ["MIL-NCE S3D, frozen", "53.1", "82.7", "", of_paper],
+        # No result is fine-tuned on HMDB-51, so that the paper's is not quoted either.
+        ["MIL-NCE I3D, fine-tuned", "", "89.1", "", of_paper],
+    ]
+    frozen, fine_tuned = rows[4:]
+    assert frozen[:4] == [
+        "**local/mil-nce/3, frozen**",
+        "50.0 [10.0, 90.0]",
+        "75.0 [10.0, 90.0]",
+        "not comparable on UCF-101",
+    ]
+    assert fine_tuned[:4] == ["**local/mil-nce/3, fine-tuned**", "", "80.0 [10.0, 90.0]", ""]
+    assert "<h2>Action recognition, HMDB-51 and UCF-101: top-1</h2>" in page_html
+    assert page_html.startswith("<!doctype html>")
+    assert text.startswith("# Results")
+
+
+def test_two_results_of_a_model_on_one_data_set_are_not_paired_at_random(tmp_path):
+    _write(tmp_path, "a", _recognition("hmdb51", 0.5))
+    _write(tmp_path, "b", _recognition("hmdb51", 0.6))
+    _write(tmp_path, "c", _recognition("ucf101", 0.7))
+    rows = [row for row in _recognition_rows(_pages(tmp_path)[0]) if "local" in row[0]]
+    assert [[bool(cell) for cell in row[1:3]] for row in rows] == [
+        [True, False],
+        [True, False],
+        [False, True],
+    ]
+
+
+def test_one_data_set_alone_has_no_joint_table(tmp_path):
+    _write(tmp_path, "a", _recognition("hmdb51", 0.5))
+    _write(tmp_path, "b", _recognition("hmdb51_fine_tuning", 0.6))
+    assert "## Action recognition" not in _pages(tmp_path)[0]
