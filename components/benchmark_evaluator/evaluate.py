@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 import os
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -132,7 +133,10 @@ def model_folder(model: str) -> str:
 
 
 def result_folder(request: Request) -> str:
-    """Returns where a result goes that is not told where: another model's goes elsewhere.
+    """Returns where a result goes that is not told where.
+
+    That of another model, of other data or of other settings goes elsewhere, so that none takes the
+    place of another.
 
     Args:
       request: what is evaluated on what.
@@ -141,7 +145,16 @@ def result_folder(request: Request) -> str:
         name = document.model_name(request)
     else:
         name = os.path.basename(os.path.abspath(request.features))
-    return os.path.join("runs", "results", request.benchmark, *filter(None, name.split("/")))
+    asked = [
+        request.annotations,
+        request.videos,
+        request.features,
+        dict(request.feature_rates),
+        request.settings.as_dict(),
+    ]
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:_DIGITS]
+    folders = [request.benchmark, *filter(None, name.split("/")), digest]
+    return os.path.join("runs", "results", *folders)
 
 
 def _inputs(annotated: Any, protocol: Any, streams: Sequence[Mapping[str, Any]]) -> document.Inputs:

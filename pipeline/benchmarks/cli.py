@@ -33,7 +33,8 @@ from pipeline.errors import errors_in_one_line
 @click.option(
     "--output",
     type=click.Path(),
-    help="Folder for the result. [default: runs/results/BENCHMARK/MODEL_NAME]",
+    help="Folder for the result. [default: runs/results/BENCHMARK/MODEL_NAME/DIGEST, which other "
+    "settings and data have another of]",
 )
 @click.option(
     "--store",

@@ -22,6 +22,8 @@ from components.retrieval_evaluator.text_video_model import TextVideoModel
 
 # A damaged header must not ask for years of rows.
 _LONGEST_SECONDS = 24 * 3600.0
+# Annotators write whole seconds, so that what ends with its video may be said to end just after it.
+_ROUNDED_SECONDS = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,9 +101,10 @@ class FrameRows:
         return rule.windows(duration, rate, self.protocol.num_frames)
 
     def _cut_off(self, video: Video, rule: RowRule) -> tuple[int, ...]:
-        """Returns the rows that reach past the end of the video by more than a sample."""
-        rate = self.protocol.frame_rate
-        return rule.cut_off(video.info.duration, 1 / rate) if rate is not None else ()
+        """Returns the rows that reach past the end of the video by more than rounding explains."""
+        if self.protocol.frame_rate is None:
+            return ()
+        return rule.cut_off(video.info.duration, _ROUNDED_SECONDS)
 
     def _embed(self, squares: Iterator[np.ndarray], windows: Windows) -> Rows:
         """Returns the mean of each row's windows.

@@ -1,5 +1,7 @@
 import dataclasses
 import json
+import os
+import re
 
 import pytest
 
@@ -268,7 +270,27 @@ def test_each_model_has_a_folder_of_its_own(benchmark, asked, folder):
             **asked,
         }
     )
-    assert result_folder(request) == f"runs/results/{folder}"
+    parent, digest = os.path.split(result_folder(request))
+    assert parent == f"runs/results/{folder}"
+    assert re.fullmatch("[0-9a-f]+", digest)
+
+
+def test_other_settings_and_other_data_have_a_folder_of_their_own():
+    settings = BENCHMARKS["csv"].defaults
+    other = dataclasses.replace(
+        settings, protocol=dataclasses.replace(settings.protocol, num_windows=1)
+    )
+    requests = [
+        Request("csv", "/m", "a", "v", "", settings),
+        Request("csv", "/m", "b", "v", "", settings),
+        Request("csv", "/m", "a", "w", "", settings),
+        Request("csv", "/m", "a", "", "v", settings),
+        Request("csv", "/m", "a", "", "v", settings, {"2d": 2.0}),
+        Request("csv", "/m", "a", "v", "", other),
+    ]
+    assert settings.protocol.num_windows != 1
+    assert len({result_folder(request) for request in requests}) == len(requests)
+    assert result_folder(requests[0]) == result_folder(Request("csv", "/m", "a", "v", "", settings))
 
 
 def test_a_models_name_does_not_depend_on_where_one_stands(monkeypatch, tmp_path):
