@@ -110,7 +110,7 @@ benchmark-evaluation-memory: setup ## Memory of a benchmark, 2,000 clips against
 
 .PHONY: test
 test: setup ## Run the tests, a file at a time on each core.
-	$(RUN)/python -m pytest -n auto --dist loadfile
+	$(RUN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 # PyTorch lives beside TensorFlow in an environment of its own, on Python 3.11, without TFX.
 $(TORCH_READY): requirements.lock pyproject.toml tools/setup_torch_venv.sh
