@@ -66,7 +66,14 @@ def test_jax_gives_the_same_outputs(tmp_path):
         np.savez(tmp_path / f"{backbone}.npz", clips=clips, **weights)
     subprocess.run(
         [sys.executable, "-c", _ON_JAX, str(tmp_path), *_BACKBONES],
-        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        env={
+            **os.environ,
+            "KERAS_BACKEND": "jax",
+            "JAX_PLATFORMS": "cpu",
+            # Compiling takes longer than running.
+            "XLA_FLAGS": "--xla_backend_optimization_level=1 "
+            "--xla_llvm_disable_expensive_passes=true",
+        },
         check=True,
     )
     for backbone, outputs in expected.items():

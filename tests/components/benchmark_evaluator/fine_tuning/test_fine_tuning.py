@@ -181,13 +181,34 @@ def _train(pushed, videos, work, say=str, **settings):
     return training.train_classifier(pushed, videos, 2, config, **_WINDOW, work=str(work), say=say)
 
 
+@pytest.fixture(scope="module")
+def trained(pushed, videos, tmp_path_factory):
+    """Returns where a training worked, the folder of its classifier, and what it said."""
+    work, said = tmp_path_factory.mktemp("trained"), []
+    return work, _train(pushed, videos, work, said.append), said
+
+
+class _BegunError(Exception):
+    """A training has begun."""
+
+
+@pytest.fixture
+def at_first_batch(monkeypatch):
+    """Ends a training at its first batch, which takes less time than the training."""
+
+    def batches(*_):
+        raise _BegunError
+
+    monkeypatch.setattr(labelled_clips.LabelledClips, "batches", batches)
+
+
 def _weights(folder):
     return [variable.numpy() for variable in tf.saved_model.load(folder).variables]
 
 
-def test_training_moves_the_tower_unless_it_is_frozen(pushed, videos, tmp_path):
+def test_training_moves_the_tower_unless_it_is_frozen(pushed, videos, trained, tmp_path):
     start = _weights(pushed)
-    tuned = _weights(_train(pushed, videos, tmp_path))
+    tuned = _weights(trained[1])
     frozen = _weights(_train(pushed, videos, tmp_path, freeze_tower=True))
     assert not np.array_equal(tuned[0], start[0])
     np.testing.assert_array_equal(frozen[0], start[0])
@@ -220,23 +241,27 @@ def test_a_training_that_was_cut_off_ends_with_the_same_weights(
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
-def test_what_was_trained_is_not_trained_again(pushed, videos, tmp_path):
-    said = []
-    first = _train(pushed, videos, tmp_path, said.append)
-    assert len(said) == 2
-    assert _train(pushed, videos, tmp_path, said.append) == first
-    assert len(said) == 2
-    assert _train(pushed, videos, tmp_path, said.append, seed=1) != first
+def test_what_was_trained_is_not_trained_again(pushed, videos, trained, at_first_batch):
+    work, folder, said = trained
+    assert [line.partition(":")[0] for line in said] == ["pass 1 of 2", "pass 2 of 2"]
+    assert _train(pushed, videos, work) == folder
+    with pytest.raises(_BegunError):
+        _train(pushed, videos, work, seed=1)
 
 
-def test_another_file_in_the_place_of_a_video_is_trained_on_anew(pushed, videos, tmp_path):
-    copied = []
-    for number, (path, label) in enumerate(videos):
-        copied.append((str(shutil.copy(path, tmp_path / f"{number}.mp4")), label))
-    first = _train(pushed, copied, tmp_path / "work", epochs=1)
-    assert _train(pushed, copied, tmp_path / "work", epochs=1) == first
-    os.utime(copied[3][0], ns=(1, 1))
-    assert _train(pushed, copied, tmp_path / "work", epochs=1) != first
+def test_another_file_in_the_place_of_a_video_is_trained_on_anew(
+    pushed, videos, trained, at_first_batch
+):
+    work, folder, _ = trained
+    path = videos[3][0]
+    before = os.stat(path)
+    try:
+        os.utime(path, ns=(1, 1))
+        with pytest.raises(_BegunError):
+            _train(pushed, videos, work)
+    finally:
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert _train(pushed, videos, work) == folder
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32])
