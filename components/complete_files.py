@@ -1,20 +1,27 @@
 """Files that are there whole or not at all, on any file system that TensorFlow knows."""
 
 import contextlib
+import os
 import uuid
 from collections.abc import Iterator
 
 import tensorflow as tf
 
+from models import files
+
 
 @contextlib.contextmanager
-def replacing(path: str) -> Iterator[str]:
+def replacing(path: str, folder: str = "") -> Iterator[str]:
     """Gives a temporary path whose file takes the place of `path` once it is complete.
 
     Args:
       path: the file to make.
+      folder: where the temporary file lies, on the same file system; beside `path` if empty. What
+        a killed process leaves stays there, so where whole folders are read it must be another.
     """
-    temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+    files.make_known(path)
+    name = f"{os.path.basename(path)}.{uuid.uuid4().hex}.tmp"
+    temporary = os.path.join(folder or os.path.dirname(path), name)
     try:
         yield temporary
         tf.io.gfile.rename(temporary, path, overwrite=True)

@@ -2,10 +2,11 @@
 
 import json
 import os
-import pathlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from models import files
 
 # TensorFlow keeps this folder for files of the model's makers.
 _FOLDER = "assets.extra"
@@ -50,17 +51,17 @@ def write_description(directory: str | os.PathLike[str], description: ModelDescr
     broken = next((word for word in description.words if "\n" in word), None)
     if broken is not None:
         raise ValueError(f"the word {broken!r} has a line break, but words.txt holds one a line")
-    folder = pathlib.Path(directory) / _FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = os.path.join(os.fspath(directory), _FOLDER)
+    files.make_folder(folder)
     described = {
         "kind": description.kind,
         "config": dict(description.config),
         "features": description.features and [dict(stream) for stream in description.features],
         "case_sensitive": description.case_sensitive,
     }
-    (folder / _DESCRIPTION).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+    files.write_text(os.path.join(folder, _DESCRIPTION), json.dumps(described, indent=2) + "\n")
     lines = "".join(word + "\n" for word in description.words)
-    (folder / _WORDS).write_bytes(lines.encode("utf-8"))
+    files.write_text(os.path.join(folder, _WORDS), lines)
 
 
 def has_description(directory: str | os.PathLike[str]) -> bool:
@@ -69,7 +70,7 @@ def has_description(directory: str | os.PathLike[str]) -> bool:
     Args:
       directory: folder of the SavedModel.
     """
-    return (pathlib.Path(directory) / _FOLDER / _DESCRIPTION).is_file()
+    return files.is_file(os.path.join(os.fspath(directory), _FOLDER, _DESCRIPTION))
 
 
 def read_description(directory: str | os.PathLike[str]) -> ModelDescription:
@@ -81,9 +82,9 @@ def read_description(directory: str | os.PathLike[str]) -> ModelDescription:
     Raises:
       ValueError: the folder has no description, or a damaged one; the message names the file.
     """
-    path = pathlib.Path(directory) / _FOLDER / _DESCRIPTION
+    path = os.path.join(os.fspath(directory), _FOLDER, _DESCRIPTION)
     try:
-        described = json.loads(path.read_bytes())
+        described = json.loads(files.read_text(path))
         kind, config, features, case_sensitive = (
             described[key] for key in ("kind", "config", "features", "case_sensitive")
         )
@@ -99,9 +100,9 @@ def read_description(directory: str | os.PathLike[str]) -> ModelDescription:
             f"{path} is damaged: kind {kind!r} or its config or features are not what an export "
             f"writes; export the model again"
         )
-    path = path.with_name(_WORDS)
+    path = os.path.join(os.path.dirname(path), _WORDS)
     try:
-        words = path.read_bytes().decode("utf-8").split("\n")
+        words = files.read_text(path).split("\n")
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: {error}; export the model again") from error
     if len(words) < 2 or words.pop() != "" or "" in words:

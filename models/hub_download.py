@@ -1,5 +1,6 @@
 """Hub modules by address: `tensorflow_hub` downloads them, and is imported only for that."""
 
+from models import files
 from models.error_text import first_line
 
 
@@ -12,7 +13,7 @@ def downloaded(module: str) -> str:
     Raises:
       ValueError: it cannot be downloaded.
     """
-    if "://" not in module:
+    if files.is_remote(module) or not files.is_address(module):
         return module
     import tensorflow_hub
 

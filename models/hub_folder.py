@@ -1,6 +1,8 @@
-"""Where a pushed model lies: `<hub>/<publisher>/<model>/<version>`. Nothing is imported for it."""
+"""Where a pushed model lies: `<hub>/<publisher>/<model>/<version>`."""
 
 import os
+
+from models import files
 
 
 def version_folder(path: str) -> str:
@@ -8,20 +10,22 @@ def version_folder(path: str) -> str:
 
     Args:
       path: a folder with a `saved_model.pb`, or one whose numbered subfolders are versions: then
-        the highest is taken. An address such as https://… or gs://… is returned as it is.
+        the highest is taken. An address of the web, https://…, is returned as it is.
 
     Raises:
       ValueError: there is no SavedModel.
+      OSError: the file system that it is on does not answer.
     """
-    if "://" in path or os.path.isfile(os.path.join(path, "saved_model.pb")):
+    is_of_the_web = files.is_address(path) and not files.is_remote(path)
+    if is_of_the_web or files.is_file(os.path.join(path, "saved_model.pb")):
         return path
-    if os.path.isdir(path):
+    if files.is_folder(path):
         versions = [
             name
-            for name in os.listdir(path)
+            for name in files.names(path)
             if name.isascii()
             and name.isdigit()
-            and os.path.isfile(os.path.join(path, name, "saved_model.pb"))
+            and files.is_file(os.path.join(path, name, "saved_model.pb"))
         ]
         if versions:
             return os.path.join(path, max(versions, key=int))

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
+from models import files
 from models.milnce import TextVideoModel
 
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -18,6 +19,7 @@ class _Weights:
 
     def __init__(self, directory: str | os.PathLike[str]):
         self.directory = os.fspath(directory)
+        files.make_known(self.directory)
         try:
             self._reader = tf.train.load_checkpoint(
                 os.path.join(self.directory, "variables", "variables")

@@ -1,7 +1,7 @@
 """The training loop: Keras's `fit` with a schedule, checkpoints that survive a kill, and a log."""
 
 import json
-import pathlib
+import os
 import sys
 import tempfile
 import time
@@ -11,6 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+
+from models import files
 
 LOG_NAME = "training.jsonl"
 
@@ -67,7 +69,11 @@ class Checkpoints(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, model: keras.Model, directory: pathlib.Path, keep: int = 2, is_chief: bool = True
+        self,
+        model: keras.Model,
+        directory: str | os.PathLike[str],
+        keep: int = 2,
+        is_chief: bool = True,
     ):
         """Prepares to save.
 
@@ -86,7 +92,7 @@ class Checkpoints(keras.callbacks.Callback):
             optimizer=[variable.value for variable in model.optimizer.variables],
             epoch=self.epoch,
         )
-        self._directory = str(directory)
+        self._directory = os.fspath(directory)
         self._thrown_away = None if is_chief else tempfile.TemporaryDirectory()
         self.manager = tf.train.CheckpointManager(
             checkpoint, self._directory if is_chief else self._thrown_away.name, max_to_keep=keep
@@ -109,13 +115,14 @@ class Checkpoints(keras.callbacks.Callback):
         self.manager.save(checkpoint_number=epoch + 1)
 
 
-def finished_epochs(directory: pathlib.Path) -> int:
+def finished_epochs(directory: str | os.PathLike[str]) -> int:
     """Returns after how many epochs the last checkpoint of `Checkpoints` was saved; 0 without one.
 
     Args:
       directory: where the checkpoints lie.
     """
-    path = tf.train.latest_checkpoint(str(directory))
+    files.make_known(os.fspath(directory))
+    path = tf.train.latest_checkpoint(os.fspath(directory))
     return int(path.rpartition("-")[2]) if path else 0
 
 
@@ -148,7 +155,7 @@ class TrainingLog(keras.callbacks.Callback):
     A run that is resumed keeps the lines up to its checkpoint and goes on after them.
     """
 
-    def __init__(self, path: pathlib.Path, steps_per_epoch: int, batch_size: int):
+    def __init__(self, path: str | os.PathLike[str], steps_per_epoch: int, batch_size: int):
         """Prepares to write.
 
         Args:
@@ -157,7 +164,8 @@ class TrainingLog(keras.callbacks.Callback):
           batch_size: clips in a batch.
         """
         super().__init__()
-        self.path = path
+        self.path = os.fspath(path)
+        self._lines: list[str] = []
         self.steps_per_epoch = steps_per_epoch
         self.batch_size = batch_size
         self._started = 0.0
@@ -165,11 +173,14 @@ class TrainingLog(keras.callbacks.Callback):
 
     def keep_epochs(self, epochs: int) -> None:
         """Drops what an earlier process wrote after its last checkpoint."""
-        lines = self.path.read_text().splitlines() if self.path.exists() else []
-        # A process killed while it writes leaves all lines or the kept ones.
-        kept = self.path.with_suffix(".kept")
-        kept.write_text("".join(line + "\n" for line in lines[:epochs]))
-        kept.replace(self.path)
+        lines = files.read_text(self.path).splitlines() if files.is_file(self.path) else []
+        self._lines = lines[:epochs]
+        self._write()
+
+    def _write(self) -> None:
+        # The whole file anew: a process killed while it writes leaves the old one or the new one,
+        # and not every file system can append.
+        files.write_text(self.path, "".join(line + "\n" for line in self._lines))
 
     def on_epoch_begin(self, epoch: int, logs=None) -> None:
         """Starts the clock."""
@@ -190,8 +201,8 @@ class TrainingLog(keras.callbacks.Callback):
         }
         if "val_loss" in logs:
             line["eval_loss"] = float(logs["val_loss"])
-        with self.path.open("a") as log:
-            log.write(json.dumps(line) + "\n")
+        self._lines.append(json.dumps(line))
+        self._write()
 
 
 def fit(
@@ -201,8 +212,8 @@ def fit(
     steps: int,
     steps_per_epoch: int,
     batch_size: int,
-    checkpoint_directory: pathlib.Path,
-    log_directory: pathlib.Path,
+    checkpoint_directory: str | os.PathLike[str],
+    log_directory: str | os.PathLike[str],
     validation_data: tf.data.Dataset | None = None,
     validation_steps: int | None = None,
     is_chief: bool = True,
@@ -229,13 +240,14 @@ def fit(
     Raises:
       FloatingPointError: the loss became NaN or infinite.
     """
-    checkpoint_directory.mkdir(parents=True, exist_ok=True)
+    checkpoint_directory = os.fspath(checkpoint_directory)
+    files.make_folder(checkpoint_directory)
     checkpoints = Checkpoints(model, checkpoint_directory, is_chief=is_chief)
     done = checkpoints.restore()
     resumed_at = _steps_done(model)
     callbacks: list[keras.callbacks.Callback] = [StopOnNaN()]
     if is_chief:
-        log = TrainingLog(checkpoint_directory / LOG_NAME, steps_per_epoch, batch_size)
+        log = TrainingLog(os.path.join(checkpoint_directory, LOG_NAME), steps_per_epoch, batch_size)
         log.keep_epochs(done)
         callbacks += [log, keras.callbacks.TensorBoard(str(log_directory), update_freq="epoch")]
     # The checkpoint comes after the log's line: a line without a checkpoint is dropped, but a

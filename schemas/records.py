@@ -135,10 +135,12 @@ def serialize_clip(record: ClipRecord) -> bytes:
         CAPTION_END: float_feature(record.caption_ends),
     }
     frames = tf.train.FeatureList(feature=[bytes_feature([frame]) for frame in record.frames])
-    return tf.train.SequenceExample(
+    example = tf.train.SequenceExample(
         context=tf.train.Features(feature=context),
         feature_lists=tf.train.FeatureLists(feature_list={IMAGE: frames}),
-    ).SerializeToString()
+    )
+    # Equal records have equal bytes, whatever order protobuf keeps its maps in.
+    return example.SerializeToString(deterministic=True)
 
 
 def parse_clip(
@@ -220,4 +222,5 @@ def serialize_caption(record: CaptionRecord) -> bytes:
         VIDEO_WIDTH: int_feature([record.video_width]),
         VIDEO_HEIGHT: int_feature([record.video_height]),
     }
-    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
+    example = tf.train.Example(features=tf.train.Features(feature=feature))
+    return example.SerializeToString(deterministic=True)

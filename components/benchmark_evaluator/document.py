@@ -13,6 +13,7 @@ from components.benchmark_evaluator.names import RESULT_FILE
 from components.benchmark_evaluator.outcome import Failure, Outcome
 from components.benchmark_evaluator.protocols import bootstrap
 from components.benchmark_evaluator.published import published_rows
+from models import files
 
 if TYPE_CHECKING:
     from components.benchmark_evaluator.benchmarks import Benchmark, KnownSet
@@ -170,7 +171,7 @@ class Result:
         Args:
           folder: made where it is missing.
         """
-        pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
+        files.make_folder(folder)
         with complete_files.written(os.path.join(folder, FAILURES_FILE)) as stream:
             for failure in self.failures:
                 stream.write(json.dumps(dataclasses.asdict(failure)) + "\n")

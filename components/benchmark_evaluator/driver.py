@@ -10,6 +10,7 @@ from components.benchmark_evaluator import executor
 from components.benchmark_evaluator.config import FILE_SETTINGS, GateConfig
 from components.files_fingerprint import files_fingerprint
 from components.narrated_video_example_gen.annotations.files import annotation_files
+from models import files
 
 
 class Driver(fingerprint_driver.FingerprintDriver):
@@ -44,12 +45,12 @@ def _below(path: str) -> Iterator[str]:
 
     Links to folders are followed, and each folder is visited once, as in `find_video_files`.
     """
-    if not os.path.isdir(path):
+    if not files.is_folder(path):
         yield path
         return
     visited = set()
-    for parent, folders, names in os.walk(path, followlinks=True):
-        real = os.path.realpath(parent)
+    for parent, folders, names in files.walk(path, follow_links=True):
+        real = parent if files.is_remote(parent) else os.path.realpath(parent)
         if real in visited:
             folders.clear()
             continue

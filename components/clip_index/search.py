@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from components.retrieval_evaluator.known_words import known_texts
+from models import files
 
 EMBEDDINGS_FILE = "embeddings.npy"
 CLIPS_FILE = "clips.jsonl"
@@ -190,6 +191,7 @@ def embed_query(pushed_model: str, texts: Sequence[str]) -> QueryEmbeddings:
     import tensorflow as tf
     import tensorflow_hub as hub
 
+    files.make_known(pushed_model)
     try:
         text = hub.load(pushed_model).signatures["text"]
     except (OSError, KeyError, ValueError) as error:

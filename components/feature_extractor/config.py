@@ -4,7 +4,7 @@ import dataclasses
 import json
 import os
 
-from models import hub_folder
+from models import files, hub_folder
 
 _HUB = "hub:"
 
@@ -78,7 +78,7 @@ class FeaturesConfig:
         if self.source.startswith(_HUB):
             hub_folder.version_folder(self.hub_path)
         elif self.source:
-            if "://" not in self.source and not os.path.isdir(self.source):
+            if not files.is_remote(self.source) and not os.path.isdir(self.source):
                 raise ValueError(
                     f"features.source is {self.source!r}; it must be hub:PATH or a folder with a "
                     f"subfolder of .npy files for each stream"
@@ -91,7 +91,7 @@ class FeaturesConfig:
             )
         else:
             for path in (self.weights_2d, self.weights_3d):
-                if "://" not in path and not os.path.isfile(path):
+                if not files.is_remote(path) and not os.path.isfile(path):
                     raise ValueError(f"there is no file of weights {path}")
 
     def to_json(self) -> str:

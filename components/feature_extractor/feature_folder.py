@@ -4,15 +4,16 @@ It is the layout of HowTo100M's features: <stream>/<any subfolders>/<video id>.n
 """
 
 import collections
+import contextlib
 import os
-import pathlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
 from components.feature_extractor.config import FeaturesConfig
 from components.narrated_video_example_gen.manifest import VIDEO_SUFFIXES
+from models import files
 
 _SUFFIX = ".npy"
 _KNOWN_STREAM = re.compile(r"(?:^|[^a-z0-9])([23]d)(?:[^a-z0-9]|$)")
@@ -50,17 +51,18 @@ def find_features(folder: str) -> dict[str, dict[str, str]]:
       ValueError: there are no features, or two subfolders are the same stream.
     """
     streams: dict[str, dict[str, str]] = {}
-    for subfolder in sorted(pathlib.Path(folder).iterdir()):
-        if not subfolder.is_dir() or subfolder.name.startswith("."):
+    for subfolder in files.names(folder):
+        path = files.join(folder, subfolder)
+        if subfolder.startswith(".") or not files.is_folder(path):
             continue
-        files = _find_files(subfolder)
-        if not files:
+        found = _find_files(path)
+        if not found:
             continue
-        known = _KNOWN_STREAM.search(subfolder.name.lower())
-        name = known[1] if known else subfolder.name
+        known = _KNOWN_STREAM.search(subfolder.lower())
+        name = known[1] if known else subfolder
         if name in streams:
             raise ValueError(f"{folder} has two subfolders with features of the stream {name!r}")
-        streams[name] = files
+        streams[name] = found
     if not streams:
         raise ValueError(
             f"{folder} holds no features: it needs a subfolder for each stream, such as 2d, with "
@@ -88,7 +90,8 @@ def usual_size(paths: Iterable[str]) -> int | None:
     sizes: collections.Counter[int] = collections.Counter()
     for path in paths:
         try:
-            sizes[_open(path).shape[1]] += 1
+            with _opened(path) as stored:
+                sizes[stored.shape[1]] += 1
         except FeatureFileError:
             continue
         if sizes.total() == _LOOKED_AT:
@@ -111,14 +114,15 @@ def read_features(path: str, size: int | None) -> np.ndarray:
     Raises:
       FeatureFileError: it is no finite real matrix of that size.
     """
-    stored = _open(path)
-    if size is not None and stored.shape[1] != size:
-        raise FeatureFileError(
-            "wrong_size", f"a row has {stored.shape[1]} values, in the other files {size}: {path}"
-        )
-    # A number too large for half precision becomes infinite, and is then refused.
-    with np.errstate(over="ignore", invalid="ignore"):
-        values = stored.astype(np.float16)
+    with _opened(path) as stored:
+        if size is not None and stored.shape[1] != size:
+            raise FeatureFileError(
+                "wrong_size",
+                f"a row has {stored.shape[1]} values, in the other files {size}: {path}",
+            )
+        # A number too large for half precision becomes infinite, and is then refused.
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = stored.astype(np.float16)
     if not np.isfinite(values).all():
         raise FeatureFileError(
             "not_finite", f"holds values that are not finite in half precision: {path}"
@@ -126,22 +130,25 @@ def read_features(path: str, size: int | None) -> np.ndarray:
     return values
 
 
-def _open(path: str) -> np.ndarray:
-    try:
-        stored = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError as error:
-        raise FeatureFileError("missing_features", f"there is no file {path}") from error
-    # NumPy meets any bytes that people have; it names no fixed set of errors.
-    except Exception as error:
-        raise FeatureFileError("not_an_array", f"not a .npy file: {path}: {error}") from error
-    if not isinstance(stored, np.ndarray) or stored.ndim != 2 or stored.dtype.kind not in "fiu":
-        raise FeatureFileError("not_a_matrix", f"not a matrix of real numbers: {path}")
-    return stored
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[np.ndarray]:
+    with contextlib.ExitStack() as stack:
+        try:
+            local = stack.enter_context(files.local_copy(path))
+            stored = np.load(local, mmap_mode="r", allow_pickle=False)
+        except FileNotFoundError as error:
+            raise FeatureFileError("missing_features", f"there is no file {path}") from error
+        # NumPy meets any bytes that people have; it names no fixed set of errors.
+        except Exception as error:
+            raise FeatureFileError("not_an_array", f"not a .npy file: {path}: {error}") from error
+        if not isinstance(stored, np.ndarray) or stored.ndim != 2 or stored.dtype.kind not in "fiu":
+            raise FeatureFileError("not_a_matrix", f"not a matrix of real numbers: {path}")
+        yield stored
 
 
-def _find_files(folder: pathlib.Path) -> Mapping[str, str]:
+def _find_files(folder: str) -> Mapping[str, str]:
     found: dict[str, str] = {}
-    for parent, subfolders, names in os.walk(folder):
+    for parent, subfolders, names in files.walk(folder):
         subfolders.sort()
         for name in sorted(names):
             if name.endswith(_SUFFIX) and not name.startswith("."):

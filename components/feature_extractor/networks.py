@@ -13,7 +13,7 @@ from apache_beam.ml.inference import tensorflow_inference
 from components.feature_extractor import row_inputs
 from components.feature_extractor.config import FeaturesConfig
 from components.narrated_video_example_gen.video import Sampling
-from models import hub_folder
+from models import files, hub_folder
 
 _2D_SIDE = 224
 _3D_SIDE = 112
@@ -116,14 +116,18 @@ def networks_of(config: FeaturesConfig) -> list[Network]:
 def _load_resnet152(path: str) -> LoadedNetwork:
     from models import feature_networks
 
-    return _from_keras(feature_networks.load_resnet152(path), [None, None, None, 3])
+    with files.local_copy(path) as local:
+        model = feature_networks.load_resnet152(local)
+    return _from_keras(model, [None, None, None, 3])
 
 
 def _load_resnext101(path: str) -> LoadedNetwork:
     from models import feature_networks
 
     shape = [None, _3D_FRAMES, _3D_SIDE, _3D_SIDE, 3]
-    return _from_keras(feature_networks.load_resnext101(path), shape)
+    with files.local_copy(path) as local:
+        model = feature_networks.load_resnext101(local)
+    return _from_keras(model, shape)
 
 
 def _from_keras(model: Callable[..., tf.Tensor], shape: Sequence[int | None]) -> LoadedNetwork:
@@ -137,6 +141,7 @@ def _from_keras(model: Callable[..., tf.Tensor], shape: Sequence[int | None]) ->
 def _load_hub(path: str) -> LoadedNetwork:
     import tensorflow_hub as hub
 
+    files.make_known(path)
     try:
         model = hub.load(path)
     except Exception as error:  # A damaged model fails in whatever its reader trips over.

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import tensorflow as tf
 
+from models import files
 from models.clip_features import l2_normalize
 
 _STORED = np.dtype("<f2")
@@ -50,6 +51,7 @@ class RowWriter:
         """
         self._path = path
         self._stream = stream
+        files.make_known(path)
         self._file = tf.io.gfile.GFile(path, "wb")
         self._written = 0
         self._segments: list[Segment] = []

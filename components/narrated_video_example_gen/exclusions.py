@@ -1,35 +1,38 @@
 """Videos that must not be trained on, because a benchmark scores them."""
 
 import csv
-import pathlib
+import io
+import os
 from collections.abc import Collection, Iterable, Mapping
 
 from components.narrated_video_example_gen.ledger import Entry
 from components.narrated_video_example_gen.manifest import VideoRow, read_csv
+from models import files
 
 _COLUMNS = ("video_id", "benchmark")
 
 
-def write_exclusions(path: pathlib.Path, ids_of: Mapping[str, Collection[str]]) -> None:
+def write_exclusions(path: files.Path, ids_of: Mapping[str, Collection[str]]) -> None:
     """Writes which videos are excluded, and why; the same ids give the same file.
 
     A file that holds this already is left alone, as its time of change decides about the cache.
 
     Args:
-      path: the file, a CSV.
+      path: the file, a CSV, or its address.
       ids_of: for each benchmark the ids of its videos.
     """
     of_video: dict[str, str] = {}
     for benchmark in sorted(ids_of):
         for video_id in ids_of[benchmark]:
             of_video.setdefault(video_id, benchmark)
-    if path.exists() and read_exclusions(str(path)) == of_video:
+    if files.is_file(path) and read_exclusions(os.fspath(path)) == of_video:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(_COLUMNS)
-        writer.writerows(sorted(of_video.items()))
+    files.make_folder(os.path.dirname(path))
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(_COLUMNS)
+    writer.writerows(sorted(of_video.items()))
+    files.write_text(path, text.getvalue())
 
 
 def read_exclusions(path: str) -> dict[str, str]:
@@ -43,7 +46,7 @@ def read_exclusions(path: str) -> dict[str, str]:
     """
     if not path:
         return {}
-    return {row["video_id"]: row["benchmark"] for row in read_csv(pathlib.Path(path), _COLUMNS)}
+    return {row["video_id"]: row["benchmark"] for row in read_csv(path, _COLUMNS)}
 
 
 def reason(benchmark: str) -> str:

@@ -1,7 +1,5 @@
 """A fingerprint of all files that an ingest reads."""
 
-import os
-import pathlib
 from collections.abc import Iterator
 
 from components.files_fingerprint import files_fingerprint
@@ -9,6 +7,7 @@ from components.narrated_video_example_gen import manifest
 from components.narrated_video_example_gen.annotations.files import annotation_files
 from components.narrated_video_example_gen.config import IngestConfig
 from components.narrated_video_example_gen.subtitles import reader
+from models import files
 
 
 def input_fingerprint(videos: str, config: IngestConfig) -> str:
@@ -37,10 +36,10 @@ def _files(videos: str, config: IngestConfig) -> Iterator[str]:
         yield config.exclude_videos
     if not videos:
         return
-    if os.path.isdir(videos):
-        metadata = pathlib.Path(videos, manifest.METADATA_FILE)
-        if metadata.is_file():
-            yield str(metadata)
+    if files.is_folder(videos):
+        metadata = files.join(videos, manifest.METADATA_FILE)
+        if files.is_file(metadata):
+            yield metadata
     else:
         yield videos
     rows, _ = manifest.read_videos(videos, need_files=config.store_frames)

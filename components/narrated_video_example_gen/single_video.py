@@ -13,6 +13,7 @@ from components.narrated_video_example_gen.manifest import VideoRow
 from components.narrated_video_example_gen.subtitles import reader
 from components.narrated_video_example_gen.subtitles.caption import Caption
 from components.narrated_video_example_gen.subtitles.cleaning import REPEAT
+from models import files
 from schemas.records import CaptionRecord, ClipRecord
 
 
@@ -184,11 +185,16 @@ def _read_captions(
     if not (row.path or row.subtitles):
         message = "without the video, its captions are needed: column subtitles, or caption_json"
         raise _LeftOutError("subtitles", "no_subtitles", message)
-    source = row.subtitles or reader.find_subtitles(row.path) or row.path
+    source = row.subtitles or _subtitles_beside(row.path) or row.path
     try:
         return reader.read_captions_with_drops(source, config.language or "en")
     except reader.SubtitleError as error:
         raise _LeftOutError("subtitles", error.reason, error.message) from error
+
+
+def _subtitles_beside(path: str) -> str:
+    # Beside a video on another file system they were sought when its folder was listed.
+    return "" if files.is_remote(path) else str(reader.find_subtitles(path) or "")
 
 
 def _problem(

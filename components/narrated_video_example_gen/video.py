@@ -21,6 +21,8 @@ import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
 from PIL import Image
 
+from models import files
+
 # A frame smaller than this has nothing to see, and no network takes it.
 MIN_SIDE = 16
 # How far the container's duration may exceed the end of the picture (sound often lasts longer).
@@ -289,7 +291,7 @@ def open_video(path: str, threads: int = 1) -> Iterator[Video]:
     containers.
 
     Args:
-      path: a file, whatever its name begins with.
+      path: a file, whatever its name begins with, or an address, from which it is fetched first.
       threads: threads of the decoder; 0 for one for each core.
 
     Yields:
@@ -298,16 +300,18 @@ def open_video(path: str, threads: int = 1) -> Iterator[Video]:
     Raises:
       VideoError: the file is missing, empty, no video, encrypted, too small, or has no picture.
     """
-    try:
-        if os.path.getsize(path) == 0:
-            raise VideoError("empty_file", "the file has no bytes")
-        container = _open(path)
-    except av.error.FFmpegError as error:
-        raise _not_opened(path, error) from error
-    except OSError as error:
-        raise VideoError("unreadable", f"the file cannot be read: {error.strerror}") from error
-    with container:
-        yield Video(container, path, threads)
+    with contextlib.ExitStack() as stack:
+        try:
+            local = stack.enter_context(files.local_copy(path))
+            if os.path.getsize(local) == 0:
+                raise VideoError("empty_file", "the file has no bytes")
+            container = _open(local)
+        except av.error.FFmpegError as error:
+            raise _not_opened(local, error) from error
+        except OSError as error:
+            raise VideoError("unreadable", f"the file cannot be read: {error.strerror}") from error
+        with container:
+            yield Video(container, local, threads)
 
 
 @dataclasses.dataclass(frozen=True)

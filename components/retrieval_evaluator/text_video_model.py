@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from models import description
+from models import description, files
 
 _TEXT_BATCH = 256
 
@@ -40,6 +40,7 @@ class TextVideoModel:
         Raises:
           ModelError: there is none, it is damaged, or it lacks a signature.
         """
+        files.make_known(path)
         # As in `tensorflow_hub.load`: a module of its first format has a graph for training beside
         # the one without tags.
         is_first_format = tf.io.gfile.exists(os.path.join(path, "tfhub_module.pb"))

@@ -1,6 +1,6 @@
 """`run_fn` of the HowTo100M road: the gated embedding on frozen features and narration."""
 
-import pathlib
+import os
 
 from tfx.components.trainer import fn_args_utils
 
@@ -23,11 +23,11 @@ def run_fn(fn_args: fn_args_utils.FnArgs) -> None:
       FloatingPointError: the loss became NaN or infinite.
     """
     settings = fn_args.custom_config
-    words, vectors = store.load(pathlib.Path(settings["word_vectors_uri"]))
-    checkpoints = pathlib.Path(settings["checkpoint_directory"]) / run.checkpoints_name(
-        settings, fn_args.train_files, fn_args.eval_files
+    words, vectors = store.load(settings["word_vectors_uri"])
+    checkpoints = os.path.join(
+        settings["checkpoint_directory"],
+        run.checkpoints_name(settings, fn_args.train_files, fn_args.eval_files),
     )
-    run_directory = pathlib.Path(fn_args.model_run_dir)
     gated_training.train(
         fn_args.train_files,
         fn_args.eval_files,
@@ -36,8 +36,8 @@ def run_fn(fn_args: fn_args_utils.FnArgs) -> None:
         model_config=GatedModelConfig(**settings["model"]),
         config=GatedTrainingConfig(**settings["training"]),
         checkpoint_directory=checkpoints,
-        log_directory=run_directory / "logs",
+        log_directory=os.path.join(fn_args.model_run_dir, "logs"),
         model_directory=fn_args.serving_model_dir,
         init_from=settings.get("init_from", ""),
     )
-    run.keep_log(checkpoints, run_directory)
+    run.keep_log(checkpoints, fn_args.model_run_dir)

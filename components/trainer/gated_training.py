@@ -1,7 +1,6 @@
 """Trains the gated model of HowTo100M on feature records. TFX is not needed for it."""
 
 import os
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -58,8 +57,8 @@ def train(
     vectors: np.ndarray,
     model_config: GatedModelConfig,
     config: GatedTrainingConfig,
-    checkpoint_directory: pathlib.Path,
-    log_directory: pathlib.Path,
+    checkpoint_directory: str | os.PathLike[str],
+    log_directory: str | os.PathLike[str],
     model_directory: str | os.PathLike[str],
     init_from: str = "",
 ) -> gated.GatedTextVideoModel:

@@ -1,6 +1,6 @@
 """`run_fn` of the MIL-NCE road: a video tower and a text tower, end to end from pixels."""
 
-import pathlib
+import os
 
 from tfx.components.trainer import fn_args_utils
 
@@ -22,18 +22,18 @@ def run_fn(fn_args: fn_args_utils.FnArgs) -> None:
       FloatingPointError: the loss became NaN or infinite.
     """
     settings = fn_args.custom_config
-    checkpoints = pathlib.Path(settings["checkpoint_directory"]) / run.checkpoints_name(
-        settings, fn_args.train_files, fn_args.eval_files
+    checkpoints = os.path.join(
+        settings["checkpoint_directory"],
+        run.checkpoints_name(settings, fn_args.train_files, fn_args.eval_files),
     )
-    run_directory = pathlib.Path(fn_args.model_run_dir)
     job = worker.Job(
         train_files=fn_args.train_files,
         eval_files=fn_args.eval_files,
         model=settings["model"],
         training=settings["training"],
         word_vectors_uri=settings["word_vectors_uri"],
-        checkpoint_directory=str(checkpoints),
-        log_directory=str(run_directory / "logs"),
+        checkpoint_directory=checkpoints,
+        log_directory=os.path.join(fn_args.model_run_dir, "logs"),
         model_directory=fn_args.serving_model_dir,
         init_from=settings.get("init_from", ""),
     )
@@ -41,4 +41,4 @@ def run_fn(fn_args: fn_args_utils.FnArgs) -> None:
         job.run_with_others()
     else:
         job.run()
-    run.keep_log(checkpoints, run_directory)
+    run.keep_log(checkpoints, fn_args.model_run_dir)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -90,8 +89,8 @@ def train(
     vectors: np.ndarray,
     model_config: ModelConfig,
     config: TrainingConfig,
-    checkpoint_directory: pathlib.Path,
-    log_directory: pathlib.Path,
+    checkpoint_directory: str | os.PathLike[str],
+    log_directory: str | os.PathLike[str],
     model_directory: str | os.PathLike[str],
     init_from: str = "",
 ) -> milnce.TextVideoModel:

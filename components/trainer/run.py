@@ -4,15 +4,13 @@ import contextlib
 import hashlib
 import json
 import os
-import pathlib
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from models import training
+from models import files, training
 
 
 def model_fingerprint(directory: str) -> str:
@@ -23,8 +21,8 @@ def model_fingerprint(directory: str) -> str:
     """
     if not directory:
         return ""
-    status = os.stat(os.path.join(directory, "saved_model.pb"))
-    return f"{status.st_size} {status.st_mtime_ns}"
+    size, changed = files.size_and_time(os.path.join(directory, "saved_model.pb"))
+    return f"{size} {changed}"
 
 
 def checkpoints_name(
@@ -72,12 +70,15 @@ def holds_a_batch(dataset: tf.data.Dataset) -> bool:
     return next(iter(dataset.take(1)), None) is not None
 
 
-def keep_log(checkpoint_directory: pathlib.Path, run_directory: pathlib.Path) -> None:
+def keep_log(checkpoint_directory: str, run_directory: str) -> None:
     """Copies the training log from the checkpoints to the run's own output.
 
     Args:
       checkpoint_directory: where `training.fit` wrote it.
       run_directory: where it is kept; made where it is missing.
     """
-    run_directory.mkdir(parents=True, exist_ok=True)
-    shutil.copy(checkpoint_directory / training.LOG_NAME, run_directory / training.LOG_NAME)
+    files.make_folder(run_directory)
+    files.copy(
+        os.path.join(checkpoint_directory, training.LOG_NAME),
+        os.path.join(run_directory, training.LOG_NAME),
+    )

@@ -9,7 +9,6 @@ import argparse
 import dataclasses
 import json
 import os
-import pathlib
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import Any
 
 from components.trainer.config import ModelConfig, TrainingConfig
 from components.word_vectors import store
+from models import files
 
 JOB_NAME = "worker.json"
 _SECONDS_BETWEEN_LOOKS = 0.5
@@ -54,7 +54,7 @@ class Job:
         # Here, so that a wrong call of the program is told at once.
         from components.trainer import milnce_training
 
-        words, vectors = store.load(pathlib.Path(self.word_vectors_uri))
+        words, vectors = store.load(self.word_vectors_uri)
         milnce_training.train(
             self.train_files,
             self.eval_files,
@@ -62,8 +62,8 @@ class Job:
             vectors=vectors,
             model_config=ModelConfig(**self.model),
             config=TrainingConfig(**self.training),
-            checkpoint_directory=pathlib.Path(self.checkpoint_directory),
-            log_directory=pathlib.Path(self.log_directory),
+            checkpoint_directory=self.checkpoint_directory,
+            log_directory=self.log_directory,
             model_directory=self.model_directory,
             init_from=self.init_from,
         )
@@ -78,17 +78,15 @@ class Job:
           ValueError: TF_CONFIG says that this is not the first worker, or the training failed.
         """
         _check_is_first()
-        path = pathlib.Path(self.checkpoint_directory) / JOB_NAME
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".unfinished")
-        unfinished.write_text(json.dumps(dataclasses.asdict(self), indent=2))
-        unfinished.replace(path)
+        path = os.path.join(self.checkpoint_directory, JOB_NAME)
+        files.make_folder(self.checkpoint_directory)
+        files.write_text(path, json.dumps(dataclasses.asdict(self), indent=2))
         print(
             f"Start on each of the other machines of TF_CONFIG, with its own index in it:\n"
             f"  python -m components.trainer.worker {path}",
             flush=True,
         )
-        command = [sys.executable, "-m", "components.trainer.worker", str(path)]
+        command = [sys.executable, "-m", "components.trainer.worker", path]
         status = subprocess.run(command, check=False).returncode
         if status:
             raise ValueError(
@@ -97,7 +95,7 @@ class Job:
             )
 
 
-def read_job(path: pathlib.Path) -> Job:
+def read_job(path: files.Path) -> Job:
     """Reads a job, once it is there.
 
     Args:
@@ -106,12 +104,12 @@ def read_job(path: pathlib.Path) -> Job:
     Raises:
       ValueError: the file holds no job.
     """
-    if not path.exists():
+    if not files.is_file(path):
         print(f"Waiting for the first worker to write {path}", flush=True)
-    while not path.exists():
+    while not files.is_file(path):
         time.sleep(_SECONDS_BETWEEN_LOOKS)
     try:
-        return Job(**json.loads(path.read_text()))
+        return Job(**json.loads(files.read_text(path)))
     except (ValueError, TypeError) as error:
         raise ValueError(
             f"{path} is not the job of a training: {error}; give the {JOB_NAME} that the first "
@@ -141,9 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
       The exit status.
     """
     parser = argparse.ArgumentParser(prog="python -m components.trainer.worker")
-    parser.add_argument(
-        "job", type=pathlib.Path, help=f"the {JOB_NAME} in the checkpoints of the training"
-    )
+    parser.add_argument("job", help=f"the {JOB_NAME} in the checkpoints of the training")
     path = parser.parse_args(arguments).job
     try:
         job = read_job(path)
@@ -157,4 +153,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    files.end_process(main())

@@ -1,7 +1,5 @@
 """The TFX component that makes the frozen word vectors."""
 
-import os
-
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
@@ -9,6 +7,7 @@ from tfx.types import component_spec, standard_artifacts
 from components import artifacts
 from components.word_vectors import executor
 from components.word_vectors.config import WordVectorsConfig
+from models import files
 
 
 class WordVectorsGenSpec(types.ComponentSpec):
@@ -83,8 +82,8 @@ def _fingerprint(*paths: str) -> str:
     described = []
     for path in filter(None, paths):
         try:
-            status = os.stat(path)
-            described.append(f"{path}:{status.st_size}:{status.st_mtime_ns}")
+            size, changed = files.size_and_time(path)
+            described.append(f"{path}:{size}:{changed}")
         except OSError:
             described.append(f"{path}:missing")
     return " ".join(described)

@@ -1,6 +1,5 @@
 """Makes the frozen word vectors of a run."""
 
-import pathlib
 from typing import Any
 
 import tensorflow as tf
@@ -51,5 +50,4 @@ class Executor(base_executor.BaseExecutor):
             corpus.read_frequencies(transform_output),
             lambda: corpus.read_sentences(files, transform_output),
         )
-        directory = pathlib.Path(artifact_utils.get_single_uri(output_dict[WORD_VECTORS_KEY]))
-        store.save(directory, words, vectors)
+        store.save(artifact_utils.get_single_uri(output_dict[WORD_VECTORS_KEY]), words, vectors)

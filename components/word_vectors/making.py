@@ -9,6 +9,7 @@ from absl import logging
 
 from components.word_vectors import reader, stop_words, training
 from components.word_vectors.config import WordVectorsConfig
+from models import files
 from models import words as words_lib
 
 
@@ -61,9 +62,10 @@ def _load(
     config: WordVectorsConfig, words: list[str], discarded: frozenset[str]
 ) -> tuple[list[str], np.ndarray]:
     if config.extra_words:
-        text = pathlib.Path(config.extra_words).read_text(encoding="utf-8")
+        text = files.read_text(config.extra_words)
         extra = [word for word in words_lib.split_words(text) if word not in discarded]
         words = list(dict.fromkeys([*words, *extra]))
-    found = reader.read_vectors(pathlib.Path(config.path), words)
+    with files.local_copy(config.path) as local:
+        found = reader.read_vectors(pathlib.Path(local), words)
     logging.info("%d of %d words have a vector in %s.", len(found), len(words), config.path)
     return list(found), np.stack(list(found.values()))

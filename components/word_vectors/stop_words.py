@@ -6,6 +6,7 @@ HowTo100M's captions and its text model are without stop words (Miech et al., 20
 
 import pathlib
 
+from models import files
 from models import words as words_lib
 
 ENGLISH = "english"
@@ -25,9 +26,9 @@ def read_stop_words(setting: str) -> frozenset[str]:
     """
     if not setting:
         return frozenset()
-    path = _ENGLISH_FILE if setting == ENGLISH else pathlib.Path(setting)
+    path = str(_ENGLISH_FILE) if setting == ENGLISH else setting
     try:
-        return frozenset(words_lib.split_words(path.read_text(encoding="utf-8")))
+        return frozenset(words_lib.split_words(files.read_text(path)))
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(
             f"the stop words {setting!r} are neither {ENGLISH!r} nor a text file that can be read: "

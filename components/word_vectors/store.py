@@ -1,15 +1,17 @@
 """The files of a `WordVectors` artifact."""
 
-import pathlib
+import os
 from collections.abc import Sequence
 
 import numpy as np
+
+from models import files
 
 WORDS_FILE = "words.txt"
 VECTORS_FILE = "vectors.npy"
 
 
-def save(directory: pathlib.Path, words: Sequence[str], vectors: np.ndarray) -> None:
+def save(directory: str | os.PathLike[str], words: Sequence[str], vectors: np.ndarray) -> None:
     """Writes words and their vectors; the padding is added as row 0.
 
     Args:
@@ -22,15 +24,17 @@ def save(directory: pathlib.Path, words: Sequence[str], vectors: np.ndarray) -> 
     """
     if vectors.ndim != 2 or len(vectors) != len(words):
         raise ValueError(f"{len(words)} words do not fit vectors of shape {vectors.shape}")
-    directory.mkdir(parents=True, exist_ok=True)
-    with open(directory / WORDS_FILE, "w", encoding="utf-8", newline="\n") as file:
-        file.writelines(f"{word}\n" for word in words)
+    directory = os.fspath(directory)
+    files.make_folder(directory)
+    text = "".join(f"{word}\n" for word in words)
+    files.write_text(os.path.join(directory, WORDS_FILE), text)
     padding = np.zeros((1, vectors.shape[1]), np.float32)
     rows = np.concatenate([padding, vectors.astype(np.float32)])
-    np.save(directory / VECTORS_FILE, rows, allow_pickle=False)
+    with files.replacing(os.path.join(directory, VECTORS_FILE)) as stream:
+        np.save(stream, rows, allow_pickle=False)
 
 
-def load(directory: pathlib.Path) -> tuple[list[str], np.ndarray]:
+def load(directory: str | os.PathLike[str]) -> tuple[list[str], np.ndarray]:
     """Reads what `save` wrote.
 
     Args:
@@ -42,9 +46,10 @@ def load(directory: pathlib.Path) -> tuple[list[str], np.ndarray]:
     Raises:
       ValueError: there is not one vector for the padding and for each word.
     """
-    text = (directory / WORDS_FILE).read_text(encoding="utf-8")
-    words = text.split("\n")[:-1]
-    vectors = np.load(directory / VECTORS_FILE, allow_pickle=False)
+    directory = os.fspath(directory)
+    words = files.read_text(os.path.join(directory, WORDS_FILE)).split("\n")[:-1]
+    with files.opened(os.path.join(directory, VECTORS_FILE)) as stream:
+        vectors = np.load(stream, allow_pickle=False)
     if vectors.ndim != 2 or len(vectors) != len(words) + 1:
         raise ValueError(
             f"{directory} has {len(words)} words and vectors of shape {vectors.shape}; "

@@ -44,7 +44,7 @@ def footage(shared_data, tmp_path_factory) -> pathlib.Path:
     """Returns a folder of real clips, each with a subtitle."""
     folder = tmp_path_factory.mktemp("footage")
     for name in _FOLDERS:
-        for source in manifest.find_video_files(shared_data / "video" / name):
+        for source in map(pathlib.Path, manifest.find_video_files(shared_data / "video" / name)):
             video = folder / f"{name}_{source.name}"
             shutil.copy(source, video)
             if not _has_subtitles(video):

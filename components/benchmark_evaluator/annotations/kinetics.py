@@ -105,7 +105,7 @@ def _csv_clips(path: pathlib.Path) -> Iterator[KineticsClip]:
 
 
 def _folder_clips(folder: pathlib.Path) -> Iterator[KineticsClip]:
-    files = find_video_files(folder)
+    files = [pathlib.Path(path) for path in find_video_files(folder)]
     if not files:
         raise ManifestError(f"{folder} holds no videos; give a folder of Kinetics' clips, or a CSV")
     for file in files:

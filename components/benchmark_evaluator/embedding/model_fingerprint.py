@@ -3,6 +3,7 @@
 import os
 
 from components.files_fingerprint import files_fingerprint
+from models import files
 
 
 def model_fingerprint(path: str) -> str:
@@ -12,4 +13,4 @@ def model_fingerprint(path: str) -> str:
       path: the folder of the SavedModel.
     """
     names = ("saved_model.pb", "variables/variables.index")
-    return files_fingerprint(os.path.join(os.path.abspath(path), name) for name in names)
+    return files_fingerprint(os.path.join(files.absolute(path), name) for name in names)

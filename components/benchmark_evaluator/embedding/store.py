@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import os
 import pathlib
 from collections.abc import Sequence
 from typing import Literal
@@ -14,6 +13,7 @@ from components import complete_files
 from components.benchmark_evaluator.embedding.row_rules import RowRule
 from components.benchmark_evaluator.embedding.rows import Rows, RowSource
 from components.files_fingerprint import files_fingerprint
+from models import files
 
 
 class EmbeddingStore:
@@ -27,8 +27,13 @@ class EmbeddingStore:
         """Prepares the folder.
 
         Args:
-          folder: made where it is missing.
+          folder: a local one, made where it is missing.
+
+        Raises:
+          ValueError: it is an address.
         """
+        if files.is_address(folder):
+            raise ValueError(f"the store of embeddings {folder} must be a local folder")
         self._folder = pathlib.Path(folder)
         self._folder.mkdir(parents=True, exist_ok=True)
 
@@ -129,5 +134,5 @@ def row_key(source: RowSource, paths: Sequence[str], rule: RowRule) -> str:
     """
     described = [source.described(), type(rule).__name__, dataclasses.asdict(rule)]
     digest = hashlib.sha256(json.dumps(described).encode())
-    digest.update(files_fingerprint(map(os.path.abspath, paths)).encode())
+    digest.update(files_fingerprint(map(files.absolute, paths)).encode())
     return digest.hexdigest()[:32]

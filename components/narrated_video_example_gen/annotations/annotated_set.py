@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from components.narrated_video_example_gen.annotations import (
     lsmdc,
@@ -18,7 +18,7 @@ from components.narrated_video_example_gen.annotations.annotation import (
 from components.narrated_video_example_gen.annotations.files import annotation_files
 from components.narrated_video_example_gen.config import IngestConfig
 from components.narrated_video_example_gen.ledger import MISSING_FILE, Entry
-from components.narrated_video_example_gen.manifest import ManifestError, VideoRow
+from components.narrated_video_example_gen.manifest import ManifestError, VideoRow, fetched
 from components.narrated_video_example_gen.splits import EVAL_SPLIT, TRAIN_SPLIT
 from components.narrated_video_example_gen.subtitles.caption import Caption
 
@@ -133,6 +133,11 @@ class AnnotatedSet:
         return "not_annotated", "there is no annotation of this video"
 
 
+def _read(annotation_format: str, path: str) -> Iterator[Annotation]:
+    with fetched(path) as local:
+        yield from READERS[annotation_format](local)
+
+
 def read_annotated_set(config: IngestConfig) -> AnnotatedSet:
     """Reads the annotations that the settings name.
 
@@ -157,7 +162,7 @@ def read_annotated_set(config: IngestConfig) -> AnnotatedSet:
     for split, path in files:
         if only_evaluation and split == TRAIN_SPLIT:
             continue
-        for number, annotation in enumerate(READERS[config.annotation_format](pathlib.Path(path))):
+        for number, annotation in enumerate(_read(config.annotation_format, path)):
             part = _PART_OF_SPLIT.get(split) or parts.part_of(annotation.part)
             problem = _problem(annotation, part)
             if part is not None and annotation.video_id:

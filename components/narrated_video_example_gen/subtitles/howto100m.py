@@ -8,6 +8,7 @@ import csv
 import html
 import io
 import itertools
+import os
 import pathlib
 from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
@@ -20,6 +21,7 @@ from components.narrated_video_example_gen.subtitles.errors import (
     SubtitleError,
 )
 from components.narrated_video_example_gen.subtitles.untrusted import to_number
+from models import files
 
 COLUMNS = ("start", "end", "text")
 
@@ -111,7 +113,7 @@ def iter_caption_lists(path: str | pathlib.Path) -> Iterator[tuple[str, list[Cap
     import ijson
 
     try:
-        with open(path, "rb") as stream:
+        with files.opened(os.fspath(path)) as stream:
             for video_id, entry in ijson.kvitems(stream, "", use_float=True):
                 yield video_id, captions_of_lists(entry)
     except ijson.JSONError as error:

@@ -7,7 +7,7 @@ import json
 import os
 import pathlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from components.narrated_video_example_gen.subtitles import (
@@ -38,10 +38,12 @@ from components.narrated_video_example_gen.subtitles.errors import (
 from components.narrated_video_example_gen.subtitles.howto100m import write_howto100m_csv
 from components.narrated_video_example_gen.subtitles.languages import primary_language
 from components.narrated_video_example_gen.subtitles.safe_xml import root_name
+from models import files
 
 __all__ = [
     "Drop",
     "SubtitleError",
+    "choose_subtitles",
     "clean_captions",
     "clean_captions_with_drops",
     "find_subtitles",
@@ -101,8 +103,12 @@ def read_captions_with_drops(
     Raises:
       SubtitleError: the file holds no captions that can be read.
     """
-    path = pathlib.Path(path)
-    captions, drops = clean_captions_with_drops(_read_raw(path, language))
+    try:
+        with files.local_copy(os.fspath(path)) as local:
+            raw = _read_raw(pathlib.Path(local), language)
+    except OSError as error:
+        raise SubtitleError(UNREADABLE, f"{path}: {error.strerror or error}") from error
+    captions, drops = clean_captions_with_drops(raw)
     if not captions:
         counts: dict[str, int] = {}
         for drop in drops:
@@ -290,26 +296,49 @@ def find_subtitles(video_path: str | os.PathLike) -> pathlib.Path | None:
       The subtitle file, or None.
     """
     video_path = pathlib.Path(video_path)
-    for tag in _ENGLISH_TAGS:
-        for suffix in SUBTITLE_SUFFIXES:
-            candidate = video_path.with_name(f"{video_path.stem}{tag}{suffix}")
-            if candidate.is_file():
-                return candidate
+    for name in _usual_names(video_path.stem):
+        if video_path.with_name(name).is_file():
+            return video_path.with_name(name)
     try:
         with os.scandir(video_path.parent) as entries:
-            names = [entry.name for entry in entries if entry.name.startswith(video_path.stem)]
+            names = [
+                entry.name
+                for entry in entries
+                if entry.name.startswith(video_path.stem) and entry.is_file()
+            ]
     except OSError:
         return None
+    found = choose_subtitles(video_path.name, names)
+    return video_path.with_name(found) if found else None
+
+
+def choose_subtitles(video_name: str, names: Collection[str]) -> str | None:
+    """Returns which of a folder's files are a video's subtitles, as `find_subtitles` does, or None.
+
+    Args:
+      video_name: name of the video file.
+      names: names of the files in its folder.
+    """
+    stem = pathlib.PurePath(video_name).stem
+    for name in _usual_names(stem):
+        if name in names:
+            return name
     ranked = []
     for name in names:
-        stem, suffix = os.path.splitext(name)
-        tag = stem[len(video_path.stem) :]
-        if suffix.lower() not in SUBTITLE_SUFFIXES or (tag and not _LANGUAGE_TAG.fullmatch(tag)):
+        root, suffix = os.path.splitext(name)
+        tag = root[len(stem) :]
+        if not name.startswith(stem) or name == video_name:
             continue
-        if name == video_path.name or not (video_path.parent / name).is_file():
+        if suffix.lower() not in SUBTITLE_SUFFIXES or (tag and not _LANGUAGE_TAG.fullmatch(tag)):
             continue
         is_other_language = bool(tag) and primary_language(tag[1:]) != "en"
         ranked.append(
             (is_other_language, tag.lower(), SUBTITLE_SUFFIXES.index(suffix.lower()), name)
         )
-    return video_path.with_name(min(ranked)[-1]) if ranked else None
+    return min(ranked)[-1] if ranked else None
+
+
+def _usual_names(stem: str) -> Iterator[str]:
+    for tag in _ENGLISH_TAGS:
+        for suffix in SUBTITLE_SUFFIXES:
+            yield f"{stem}{tag}{suffix}"
