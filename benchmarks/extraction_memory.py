@@ -109,7 +109,8 @@ def _measure(root: pathlib.Path, kind: str) -> dict[str, float]:
     process = multiprocessing.get_context("spawn").Process(target=_extract, args=(root, kind))
     process.start()
     computing = writing = 0
-    split = root / f"features-{kind}" / "features" / "Split-train"
+    output = root / f"features-{kind}"
+    split = output / "features" / "Split-train"
 
     def watch() -> None:
         nonlocal computing, writing
@@ -117,7 +118,8 @@ def _measure(root: pathlib.Path, kind: str) -> dict[str, float]:
             watched = psutil.Process(process.pid)
             while process.is_alive():
                 memory = watched.memory_info().rss
-                if any(split.glob("*.tfrecord*")):
+                unfinished = (output / "parts").glob("*.tfrecord.*.tmp")
+                if any(split.glob("*.tfrecord")) or any(unfinished):
                     writing = max(writing, memory)
                 else:
                     computing = max(computing, memory)

@@ -10,16 +10,29 @@ from typing import Any
 
 import click
 
+from models import files
 from pipeline import configs
 from pipeline.ablations.cli import ablate
 from pipeline.benchmarks.cli import evaluate, metrics, results
 from pipeline.benchmarks.exclusion import exclude_option, exclusion, exclusion_lines
 from pipeline.benchmarks.gate import check_gate, gate_options
+from pipeline.engine import engine_option
 from pipeline.errors import errors_in_one_line
+from pipeline.paths import ExistingPath
 from pipeline.studies.cli import study
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Program(click.Group):
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().main(*args, **kwargs)
+        except SystemExit as end:
+            files.end_process(end.code)
+
+
+@click.group(
+    cls=_Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(package_name="howto100m-tfx")
 def main() -> None:
     """From narrated videos to text-video search: HowTo100M and MIL-NCE as a TFX pipeline."""
@@ -33,7 +46,7 @@ def main() -> None:
 _videos_option = click.option(
     "--videos",
     required=True,
-    type=click.Path(exists=True),
+    type=ExistingPath(),
     help="Folder of videos with their subtitles, or a manifest CSV.",
 )
 _set_option = click.option(
@@ -51,11 +64,17 @@ _workers_option = click.option(
 @main.command()
 @click.option(
     "--videos",
-    type=click.Path(exists=True),
+    type=ExistingPath(),
     help="Folder of videos with their subtitles, or a manifest CSV; may be left out where "
     "--annotations name the videos and --features is a folder.",
 )
 @click.option("--output", type=click.Path(), help="Folder of the run. [default: runs/<videos>]")
+@click.option(
+    "--root",
+    default="",
+    help="Folder, or address such as s3://BUCKET/NAME, of the data, checkpoints and pushed models. "
+    "[default: the output folder]",
+)
 @click.option(
     "--preset",
     type=click.Choice(list(configs.PRESETS)),
@@ -64,7 +83,7 @@ _workers_option = click.option(
     help="The named settings to start from.",
 )
 @_set_option
-@click.option("--word-vectors", type=click.Path(exists=True), help="A word2vec file.")
+@click.option("--word-vectors", type=ExistingPath(), help="A word2vec file.")
 @click.option(
     "--features",
     metavar="hub:PATH|DIR",
@@ -73,7 +92,7 @@ _workers_option = click.option(
 )
 @click.option(
     "--init-from",
-    type=click.Path(exists=True),
+    type=ExistingPath(),
     help="A pushed model to start training from. With --annotations the report compares the four "
     "rows: random, trained on the target only, pre-trained only, pre-trained and fine-tuned.",
 )
@@ -95,19 +114,21 @@ _workers_option = click.option(
     help="Train on this share of the captions of the train split.",
 )
 @exclude_option
-@click.option("--test-videos", type=click.Path(exists=True), help="Annotated videos to score on.")
+@click.option("--test-videos", type=ExistingPath(), help="Annotated videos to score on.")
 @click.option(
     "--test-annotations",
-    type=click.Path(exists=True),
+    type=ExistingPath(),
     help="Their annotations: a CSV with video_id,start,end,caption.",
 )
 @gate_options
+@engine_option
 @click.option("--publisher", default="local", show_default=True, help="Hub folder, first level.")
 @click.option("--model-name", help="Hub folder, second level. [default: the preset's]")
 @_workers_option
 def run(
     videos: str | None,
     output: str | None,
+    root: str,
     preset: str,
     overrides: tuple[str, ...],
     word_vectors: str | None,
@@ -122,6 +143,7 @@ def run(
     publisher: str,
     model_name: str | None,
     workers: int,
+    engine: tuple[str, ...],
     **gate: Any,
 ) -> None:
     """Train, score and push a text-video model from a folder of narrated videos.
@@ -137,7 +159,7 @@ def run(
     if output is None:
         output = str(pathlib.Path("runs") / pathlib.Path(source.split("=")[-1]).resolve().stem)
     if word_vectors:
-        overrides = (*overrides, f"words.path={os.path.abspath(word_vectors)}")
+        overrides = (*overrides, f"words.path={files.absolute(word_vectors)}")
     if features:
         if configs.PRESETS[preset].features is None:
             gated = [name for name, settings in configs.PRESETS.items() if settings.features]
@@ -146,17 +168,18 @@ def run(
             overrides = (*overrides, f"features.source={configs.absolute_source(features)}")
     if annotations:
         with errors_in_one_line():
-            files = configs.absolute_annotations(annotations)
+            named = configs.absolute_annotations(annotations)
         overrides = (
             *overrides,
-            f"ingest.annotations={files}",
+            f"ingest.annotations={named}",
             f"ingest.annotation_format={annotation_format}",
             "ingest.annotation_splits=own",
         )
     if not videos:
         overrides = (*overrides, "ingest.store_frames=false")
     with errors_in_one_line():
-        overrides = (*overrides, *exclusion(excluded, pathlib.Path(output)))
+        configs.check_output(output)
+        overrides = (*overrides, *exclusion(excluded, output))
     if train_fraction is not None:
         overrides = (*overrides, f"training.train_fraction={train_fraction}")
     folder = pathlib.Path(output)
@@ -172,7 +195,9 @@ def run(
             publisher=publisher,
             model_name=model_name or "",
             workers=workers,
+            engine=engine,
             init_from=init_from or "",
+            root=root,
             **gate,
         )
         config = options.resolve()
@@ -264,6 +289,7 @@ def _print_recalls(rows: list[tuple[str, dict]]) -> None:
 )
 @_set_option
 @exclude_option
+@engine_option
 @_workers_option
 def ingest(
     videos: str,
@@ -272,20 +298,19 @@ def ingest(
     overrides: tuple[str, ...],
     excluded: tuple[str, ...],
     workers: int,
+    engine: tuple[str, ...],
 ) -> None:
     """Read videos and subtitles into clips, captions and a ledger: the first stage alone."""
     with errors_in_one_line():
         start = configs.PRESETS[preset] if preset else configs.Preset("")
-        overrides = (*overrides, *exclusion(excluded, pathlib.Path(output)))
+        overrides = (*overrides, *exclusion(excluded, output))
         settings = configs.with_overrides(start, overrides).ingest
         # Beam passes on its workers' start-up remarks as warnings.
         logging.getLogger("apache_beam").setLevel(logging.ERROR)
         from components.narrated_video_example_gen import ingest as ingest_lib
         from components.narrated_video_example_gen import ledger
 
-        summary = ingest_lib.run_ingest(
-            videos, output, settings, num_workers=workers or os.cpu_count() or 1
-        )
+        summary = ingest_lib.run_ingest(videos, output, settings, workers, engine)
         click.echo(ledger.format_summary(summary))
         for line in exclusion_lines(settings.exclude_videos, summary):
             click.echo(line)

@@ -25,7 +25,7 @@ from components.trainer.config import (
     TrainingConfig,
 )
 from components.word_vectors.config import WordVectorsConfig
-from models import description, hub_folder
+from models import description, files, hub_folder
 from pipeline.benchmarks.rates import read_rates
 
 # A dataclass whose fields are sections of settings, dataclasses too.
@@ -70,7 +70,8 @@ class RunConfig:
     """One run of the pipeline.
 
     Attributes:
-      output: folder for everything that the run leaves behind.
+      output: folder for what the run leaves for people, its metadata and its log; a local one where
+        this machine runs the pipeline.
       videos: folder of videos, or a manifest CSV; empty where features and annotations say all.
       preset: the settings.
       test_videos: folder or manifest of annotated videos; empty to score on the eval split alone.
@@ -78,8 +79,11 @@ class RunConfig:
       publisher: first level of the hub folder.
       model_name: second level of the hub folder; the version is the third.
       workers: processes that decode videos; 0 for one for each core.
+      engine: Beam's arguments for every Beam component, where the work is not for this machine's
+        processes.
       init_from: folder of the pushed model that training starts from, or empty.
       gate: a benchmark on which a model must reach a bar to be pushed, or None.
+      root: folder or address for data, checkpoints and the hub; empty for the output folder.
     """
 
     output: str
@@ -90,8 +94,10 @@ class RunConfig:
     publisher: str = "local"
     model_name: str = "mil-nce-s3d"
     workers: int = 0
+    engine: tuple[str, ...] = ()
     init_from: str = ""
     gate: GateConfig | None = None
+    root: str = ""
 
     def __post_init__(self):
         if bool(self.test_videos) != bool(self.test_annotations):
@@ -116,9 +122,14 @@ class RunConfig:
         return bool(self.init_from and self.preset.ingest.annotations)
 
     @property
+    def data_root(self) -> str:
+        """The folder or address of data, checkpoints and the hub."""
+        return self.root or self.output
+
+    @property
     def hub_directory(self) -> str:
         """The folder whose numbered subfolders are the model's pushed versions."""
-        return f"{self.output}/hub/{self.publisher}/{self.model_name}"
+        return f"{self.data_root}/hub/{self.publisher}/{self.model_name}"
 
 
 _HOWTO100M_FILTERS = IngestConfig(
@@ -325,11 +336,6 @@ def _parse(text: str, kind: Any, name: str) -> Any:
     return value
 
 
-def _absolute(path: str) -> str:
-    """Returns a local path as an absolute one; an address such as gs://… or nothing as it is."""
-    return path if not path or "://" in path else os.path.abspath(path)
-
-
 def absolute_source(source: str) -> str:
     """Returns a source of features, `hub:PATH` or a folder, with its path absolute.
 
@@ -340,10 +346,10 @@ def absolute_source(source: str) -> str:
       ValueError: there is no such model or folder.
     """
     if source.startswith("hub:"):
-        return "hub:" + _absolute(hub_folder.version_folder(source.removeprefix("hub:")))
-    if "://" not in source and not os.path.isdir(source):
+        return "hub:" + files.absolute(hub_folder.version_folder(source.removeprefix("hub:")))
+    if not files.is_remote(source) and not os.path.isdir(source):
         raise ValueError(f"--features {source}: neither hub:PATH nor a folder of features")
-    return _absolute(source)
+    return files.absolute(source)
 
 
 def absolute_annotations(annotations: str) -> str:
@@ -353,9 +359,25 @@ def absolute_annotations(annotations: str) -> str:
       annotations: what `--annotations` says.
     """
     return ",".join(
-        f"{split}={_absolute(path)}" if split else _absolute(path)
+        f"{split}={files.absolute(path)}" if split else files.absolute(path)
         for split, path in annotation_files(annotations)
     )
+
+
+def check_output(output: str) -> None:
+    """Refuses an output folder that is an address: SQLite's metadata and the log are local files.
+
+    Args:
+      output: the folder.
+
+    Raises:
+      ValueError: it is an address.
+    """
+    if files.is_address(output):
+        raise ValueError(
+            f"the output folder {output} must be a local one, for the metadata and the log; "
+            f"--root {output} puts data, checkpoints and pushed models there"
+        )
 
 
 # What is said of a benchmark besides its name, and the options that say it.
@@ -376,7 +398,7 @@ class RunOptions:
 
     Attributes:
       videos: folder of videos, a manifest CSV, or empty.
-      output: folder for everything that the run leaves behind.
+      output: local folder for what the run leaves for people, its metadata and its log.
       preset: name of a preset.
       overrides: `section.setting=value`, each.
       test_videos: folder or manifest of annotated videos, or empty.
@@ -384,6 +406,7 @@ class RunOptions:
       publisher: first level of the hub folder.
       model_name: second level of the hub folder; empty for the preset's.
       workers: processes that decode videos; 0 for one for each core.
+      engine: Beam's arguments for every Beam component, or none for this machine's processes.
       init_from: folder of a pushed model, or of its versions, to start training from, or empty.
       benchmark: name of a benchmark that gates the push, or empty.
       benchmark_annotations: its annotation files.
@@ -393,6 +416,7 @@ class RunOptions:
       benchmark_settings: its settings that differ from the papers', `section.setting=value`, each.
       benchmark_rates: rows a second of streams of its features, `stream=rate`, each.
       benchmark_require_complete: whether a model is refused where a part of it cannot be scored.
+      root: folder or address for data, checkpoints and the hub; empty for the output folder.
     """
 
     videos: str
@@ -404,6 +428,7 @@ class RunOptions:
     publisher: str = "local"
     model_name: str = ""
     workers: int = 0
+    engine: tuple[str, ...] = ()
     init_from: str = ""
     benchmark: str = ""
     benchmark_annotations: str = ""
@@ -413,6 +438,7 @@ class RunOptions:
     benchmark_settings: tuple[str, ...] = ()
     benchmark_rates: tuple[str, ...] = ()
     benchmark_require_complete: bool = True
+    root: str = ""
 
     def resolve(self) -> RunConfig:
         """Returns the run with its preset looked up and its paths absolute.
@@ -428,19 +454,21 @@ class RunOptions:
         preset = with_overrides(PRESETS[self.preset], self.overrides)
         init_from = ""
         if self.init_from:
-            init_from = _absolute(hub_folder.version_folder(self.init_from))
+            init_from = files.absolute(hub_folder.version_folder(self.init_from))
             preset = _with_pushed_model(preset, init_from)
         return RunConfig(
-            output=_absolute(self.output),
-            videos=_absolute(self.videos),
+            output=files.absolute(self.output),
+            videos=files.absolute(self.videos),
             preset=preset,
-            test_videos=_absolute(self.test_videos),
-            test_annotations=_absolute(self.test_annotations),
+            test_videos=files.absolute(self.test_videos),
+            test_annotations=files.absolute(self.test_annotations),
             publisher=self.publisher,
             model_name=self.model_name or preset.model_name,
             workers=self.workers or os.cpu_count() or 1,
+            engine=self.engine,
             init_from=init_from,
             gate=self._gate(preset),
+            root=files.absolute(self.root),
         )
 
     def _gate(self, preset: Preset) -> GateConfig | None:
@@ -482,15 +510,15 @@ class RunOptions:
         settings = with_overrides(benchmark.defaults, self.benchmark_settings).as_dict()
         for name in FILE_SETTINGS:
             if name in settings["protocol"]:
-                settings["protocol"][name] = _absolute(settings["protocol"][name])
+                settings["protocol"][name] = files.absolute(settings["protocol"][name])
         return GateConfig(
             benchmark=self.benchmark,
             annotations=absolute_annotations(self.benchmark_annotations),
-            videos=_absolute(self.benchmark_videos),
-            features=_absolute(self.benchmark_features),
+            videos=files.absolute(self.benchmark_videos),
+            features=files.absolute(self.benchmark_features),
             minimum=self.benchmark_minimum,
             settings=settings,
-            store=f"{_absolute(self.output)}/benchmark_embeddings",
+            store=f"{files.absolute(self.output)}/benchmark_embeddings",
             require_complete=self.benchmark_require_complete,
             feature_rates=read_rates(self.benchmark_rates, "--benchmark-rate"),
         )

@@ -11,6 +11,7 @@ import pathlib
 from absl import logging
 from tfx import v1 as tfx
 
+from models import files
 from pipeline import configs, results
 from pipeline import pipeline as pipeline_lib
 
@@ -20,9 +21,16 @@ def run(config: configs.RunConfig) -> None:
 
     Args:
       config: the run.
+
+    Raises:
+      ValueError: the output folder is no local one.
+      OSError: TensorFlow does not know the file system of the data.
     """
+    configs.check_output(config.output)
     output = pathlib.Path(config.output)
     output.mkdir(parents=True, exist_ok=True)
+    # TFX makes the folders of outputs before any component runs.
+    files.make_known(config.data_root)
     tfx.orchestration.LocalDagRunner().run(pipeline_lib.create_pipeline(config))
     # Under `tfx pipeline create` nothing was run, and there is nothing to gather yet.
     if (output / "metadata.sqlite").exists():

@@ -7,30 +7,22 @@ import json
 from tfx import v1 as tfx
 from tfx.dsl.components.base import base_node
 
+from components import beam_engine
 from components.benchmark_evaluator.component import BenchmarkEvaluator
 from components.clip_index.component import ClipIndexGen
 from components.example_validator.component import CaptionValidator
 from components.feature_extractor.component import FeatureExtractor
 from components.model_card.component import ModelCardGen
-from components.narrated_video_example_gen import ingest as ingest_lib
 from components.narrated_video_example_gen.component import NarratedVideoExampleGen
 from components.retrieval_evaluator.component import RetrievalEvaluator
 from components.trainer.component import TextVideoTrainer
 from components.word_vectors.component import WordVectorsGen
 from pipeline import configs
 
-_RUNNER = f"--runner={ingest_lib.FN_API_RUNNER}"
 _RUN_FN = {
     "milnce": "components.trainer.milnce.run_fn",
     "gated": "components.trainer.gated.run_fn",
 }
-
-
-def _decoding_args(workers: int) -> list[str]:
-    """Returns Beam's arguments for the stages that decode videos: on every core."""
-    if workers == 1:
-        return [_RUNNER]  # A process of its own would only cost its start.
-    return [_RUNNER, "--direct_running_mode=multi_processing", f"--direct_num_workers={workers}"]
 
 
 def create_pipeline(config: configs.RunConfig) -> tfx.dsl.Pipeline:
@@ -40,11 +32,13 @@ def create_pipeline(config: configs.RunConfig) -> tfx.dsl.Pipeline:
       config: where the files are, and the settings.
     """
     preset = config.preset
+    # An engine gets the pipeline's arguments, to which TFX adds a component's own.
+    decoding_args = [] if config.engine else beam_engine.engine_arguments((), config.workers)
     nodes: list[base_node.BaseNode] = []
 
     ingest = NarratedVideoExampleGen(
         videos=config.videos, config=preset.ingest
-    ).with_beam_pipeline_args(_decoding_args(config.workers))
+    ).with_beam_pipeline_args(decoding_args)
     nodes.append(ingest)
     annotated_clips = None
     if config.test_videos:
@@ -59,7 +53,7 @@ def create_pipeline(config: configs.RunConfig) -> tfx.dsl.Pipeline:
                 ),
             )
             .with_id("AnnotatedVideoExampleGen")
-            .with_beam_pipeline_args(_decoding_args(config.workers))
+            .with_beam_pipeline_args(decoding_args)
         )
         nodes.append(annotated)
         annotated_clips = annotated.outputs["clips"]
@@ -88,7 +82,7 @@ def create_pipeline(config: configs.RunConfig) -> tfx.dsl.Pipeline:
     if preset.features is not None:
         extractor = FeatureExtractor(
             examples=ingest.outputs["examples"], videos=config.videos, config=preset.features
-        ).with_beam_pipeline_args(_decoding_args(config.workers))
+        ).with_beam_pipeline_args(decoding_args)
         nodes.append(extractor)
         features = extractor.outputs["features"]
         if config.test_videos:
@@ -99,7 +93,7 @@ def create_pipeline(config: configs.RunConfig) -> tfx.dsl.Pipeline:
                     config=preset.features,
                 )
                 .with_id("AnnotatedFeatureExtractor")
-                .with_beam_pipeline_args(_decoding_args(config.workers))
+                .with_beam_pipeline_args(decoding_args)
             )
             nodes.append(extractor)
             annotated_features = extractor.outputs["features"]
@@ -110,7 +104,7 @@ def create_pipeline(config: configs.RunConfig) -> tfx.dsl.Pipeline:
             word_vectors=words.outputs["word_vectors"],
             model=preset.model,
             training=preset.training,
-            checkpoint_directory=f"{config.output}/checkpoints",
+            checkpoint_directory=f"{config.data_root}/checkpoints",
             run_fn=_RUN_FN[preset.kind],
             init_from=init_from,
         )
@@ -139,7 +133,7 @@ def create_pipeline(config: configs.RunConfig) -> tfx.dsl.Pipeline:
     if config.gate is not None:
         gate = BenchmarkEvaluator(
             model=trainer.outputs["model"], config=config.gate, prior_blessing=blessing
-        ).with_beam_pipeline_args(_decoding_args(config.workers))
+        ).with_beam_pipeline_args(decoding_args)
         nodes.append(gate)
         blessing = gate.outputs["blessing"]
     card = ModelCardGen(
@@ -169,11 +163,11 @@ def create_pipeline(config: configs.RunConfig) -> tfx.dsl.Pipeline:
     nodes += [trainer, evaluator, card, pusher, index]
     return tfx.dsl.Pipeline(
         pipeline_name="howto100m",
-        pipeline_root=f"{config.output}/pipeline_root",
+        pipeline_root=f"{config.data_root}/pipeline_root",
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
             f"{config.output}/metadata.sqlite"
         ),
         components=nodes,
         enable_cache=True,
-        beam_pipeline_args=[_RUNNER],
+        beam_pipeline_args=beam_engine.engine_arguments(config.engine, workers=1),
     )

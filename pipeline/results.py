@@ -1,11 +1,13 @@
 """What a run leaves for people, copied out of the TFX roots."""
 
+import os
 import pathlib
 import shutil
 
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
+from models import files
 from pipeline import configs
 
 PIPELINE_NAME = "howto100m"
@@ -98,11 +100,13 @@ def gather(config: configs.RunConfig) -> None:
         ]
     for node_id, key, source, target in wanted:
         if artifact := latest_output(store, node_id, key):
-            shutil.copyfile(pathlib.Path(artifact.uri) / source, output / target)
+            files.copy(os.path.join(artifact.uri, source), str(output / target))
     index = latest_output(store, "ClipIndexGen", "index")
-    if index and (pathlib.Path(index.uri) / "embeddings.npy").exists():
+    if index and files.is_file(os.path.join(index.uri, "embeddings.npy")):
         staging = output / "index.new"
         shutil.rmtree(staging, ignore_errors=True)
-        shutil.copytree(index.uri, staging)
+        staging.mkdir()
+        for name in files.names(index.uri):
+            files.copy(os.path.join(index.uri, name), str(staging / name))
         shutil.rmtree(output / "index", ignore_errors=True)
         staging.rename(output / "index")

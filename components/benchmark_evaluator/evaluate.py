@@ -23,9 +23,10 @@ from components.benchmark_evaluator.settings import BenchmarkSettings, Retrieval
 from components.benchmark_evaluator.tasks import fine_tuning, retrieval
 from components.feature_extractor import feature_folder
 from components.feature_extractor.config import FeaturesConfig
+from components.narrated_video_example_gen.annotations.files import annotation_files
 from components.narrated_video_example_gen.manifest import ManifestError, find_video_files
 from components.retrieval_evaluator.text_video_model import ModelError, TextVideoModel
-from models import hub_folder
+from models import files, hub_folder
 from models.feature_pipeline import describe_layout
 from models.hub_download import downloaded
 
@@ -87,6 +88,7 @@ def evaluate(
     benchmark = find_benchmark(request.benchmark)
     request = dataclasses.replace(request, settings=benchmark.fitted(request.settings))
     protocol = request.settings.protocol
+    _check_local(request.annotations)
     annotated = benchmark.read(request.annotations, protocol)
     signatures = ("video", "text") if benchmark.needs_text else ("video",)
     model = TextVideoModel(request.model, signatures) if request.model else None
@@ -97,11 +99,11 @@ def evaluate(
         raise ManifestError(
             f"{request.annotations} has no video to score with these settings ({problems})"
         )
-    files, source, streams = _located(rules, request, model, threads)
+    located, source, streams = _located(rules, request, model, threads)
     jobs = [
-        VideoJob(video_id, files[video_id], rule)
+        VideoJob(video_id, located[video_id], rule)
         for video_id, rule in rules.items()
-        if video_id in files
+        if video_id in located
     ]
     if not jobs:
         raise ManifestError(
@@ -112,7 +114,7 @@ def evaluate(
     inputs = _inputs(annotated, protocol, streams)
     if benchmark.is_fine_tuned:
         place = fine_tuning.Place(request.model, store, make_pipeline, threads, progress, say)
-        outcome = benchmark.score(annotated, files, request.settings, place)
+        outcome = benchmark.score(annotated, located, request.settings, place)
         return document.Result.of(benchmark, request, outcome, inputs)
     embedded = embed_videos(jobs, source, store, make_pipeline, progress)
     arguments = (model,) if benchmark.needs_text else ()
@@ -155,6 +157,14 @@ def result_folder(request: Request) -> str:
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:_DIGITS]
     folders = [request.benchmark, *filter(None, name.split("/")), digest]
     return os.path.join("runs", "results", *folders)
+
+
+def _check_local(annotations: str) -> None:
+    for _, path in annotation_files(annotations):
+        if files.is_address(path):
+            raise ManifestError(
+                f"the annotations {path} of a benchmark must be local: download them first"
+            )
 
 
 def _inputs(annotated: Any, protocol: Any, streams: Sequence[Mapping[str, Any]]) -> document.Inputs:
@@ -219,9 +229,8 @@ def _located(
 ) -> tuple[dict[str, tuple[str, ...]], RowSource, list[dict[str, Any]]]:
     """Returns the files of each video that is there, what makes rows of them, and the streams."""
     if request.videos:
-        folder = pathlib.Path(request.videos)
-        if not folder.is_dir():
-            raise ManifestError(f"{folder} is no folder of videos")
+        if not files.is_folder(request.videos):
+            raise ManifestError(f"{request.videos} is no folder of videos")
         is_in_seconds = any(isinstance(rule, ClipRows | RegularRows) for rule in rules.values())
         if request.settings.frames.frame_rate is None and is_in_seconds:
             raise ValueError(
@@ -229,10 +238,10 @@ def _located(
                 "seconds of it: give a number"
             )
         found: dict[str, tuple[str, ...]] = {}
-        for path in find_video_files(folder):
-            found.setdefault(path.stem, (str(path),))
+        for path in find_video_files(request.videos):
+            found.setdefault(pathlib.PurePath(path).stem, (path,))
         return found, FrameRows(request.model, request.settings.frames, threads), []
-    if not os.path.isdir(request.features):
+    if not files.is_folder(request.features):
         raise ManifestError(f"{request.features} is no folder of features")
     streams = feature_folder.find_features(request.features)
     needs_text = find_benchmark(request.benchmark).needs_text
@@ -242,7 +251,7 @@ def _located(
             f"a folder with one subfolder"
         )
     layout = _layout(streams, request, model if needs_text else None)
-    files = {
+    located = {
         video_id: tuple(of_stream[video_id] for of_stream in streams.values())
         for video_id in _in_all(streams.values(), rules)
     }
@@ -251,7 +260,7 @@ def _located(
         request.model if needs_text else "",
         tuple(stream["size"] for stream in layout),
     )
-    return files, source, layout
+    return located, source, layout
 
 
 def _layout(
@@ -270,8 +279,8 @@ def _layout(
     usual |= {stream["name"]: stream["rate"] for stream in trained if stream["name"] in streams}
     rates = usual | dict(request.feature_rates)
     layout = [
-        {"name": name, "rate": rates[name], "size": feature_folder.usual_size(files.values())}
-        for name, files in streams.items()
+        {"name": name, "rate": rates[name], "size": feature_folder.usual_size(paths.values())}
+        for name, paths in streams.items()
     ]
     if trained and layout != trained:
         raise ModelError(

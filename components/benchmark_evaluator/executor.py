@@ -4,18 +4,17 @@ import os
 from typing import Any
 
 from absl import logging
-from apache_beam.options import pipeline_options
 from tfx import types
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
+from components import beam_engine
 from components.benchmark_evaluator import evaluate
 from components.benchmark_evaluator.config import GateConfig
 from components.benchmark_evaluator.document import Result
 from components.benchmark_evaluator.embedding.rows import NOT_FINITE
 from components.model_blessing import is_blessed, mark_blessing
-from components.narrated_video_example_gen import ingest
 
 MODEL_KEY = "model"
 PRIOR_BLESSING_KEY = "prior_blessing"
@@ -64,7 +63,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             request,
             config.store or os.path.join(folder, _STORE),
             self._make_beam_pipeline,
-            ingest.decoder_threads(self._num_workers()),
+            beam_engine.decoder_threads(self._beam_pipeline_args),
         )
         prior = input_dict.get(PRIOR_BLESSING_KEY)
         blessed, reason = decide(result, config, is_blessed(prior[0]) if prior else None)
@@ -77,10 +76,6 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         }
         result.write(folder)
         mark_blessing(artifact_utils.get_single_instance(output_dict[BLESSING_KEY]), model, blessed)
-
-    def _num_workers(self) -> int:
-        options = pipeline_options.PipelineOptions(self._beam_pipeline_args)
-        return options.view_as(pipeline_options.DirectOptions).direct_num_workers
 
 
 def decide(result: Result, config: GateConfig, prior: bool | None) -> tuple[bool, str]:

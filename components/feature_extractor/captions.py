@@ -75,7 +75,7 @@ def read_captioned_videos(files: Sequence[str]) -> list[CaptionedVideo]:
         except Exception as error:
             message = f"{path} holds no caption records, or is damaged: {error}"
             raise ValueError(message) from error
-    # Which of several files a caption is in depends on the number of Beam's workers.
+    # The order of the records says nothing of the times.
     return [
         CaptionedVideo(video_id, *known[video_id], tuple(sorted(captions[video_id])))
         for video_id in sorted(captions)

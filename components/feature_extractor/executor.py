@@ -4,7 +4,6 @@ import os
 from typing import Any
 
 from absl import logging
-from apache_beam.options import pipeline_options
 from tfx import types
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor
@@ -12,9 +11,10 @@ from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
+from components import beam_engine
 from components.feature_extractor import extraction
 from components.feature_extractor.config import FeaturesConfig
-from components.narrated_video_example_gen import ingest, ledger
+from components.narrated_video_example_gen import ledger
 
 EXAMPLES_KEY = "examples"
 VIDEOS_KEY = "videos"
@@ -56,7 +56,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             config=FeaturesConfig.from_json(exec_properties[CONFIG_KEY]),
             folders=extraction.Folders(features.uri, entries.uri),
             make_pipeline=self._make_beam_pipeline,
-            threads=ingest.decoder_threads(self._num_workers()),
+            threads=beam_engine.decoder_threads(self._beam_pipeline_args),
             failure_folder=(context.stateful_working_dir or "") if context else "",
         )
         features.split_names = artifact_utils.encode_split_names(list(outcome.splits))
@@ -65,10 +65,6 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             logging.info("%s", line)
         if missing := ledger.format_missing(outcome.summary):
             logging.warning("%s", missing)
-
-    def _num_workers(self) -> int:
-        options = pipeline_options.PipelineOptions(self._beam_pipeline_args)
-        return options.view_as(pipeline_options.DirectOptions).direct_num_workers
 
 
 def _caption_files(examples: list[types.Artifact]) -> dict[str, list[str]]:

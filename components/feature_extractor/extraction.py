@@ -12,19 +12,20 @@ from typing import Any
 import apache_beam as beam
 import tensorflow as tf
 
+from components import beam_engine
 from components.feature_extractor import compute, feature_folder, networks, shard_writer
 from components.feature_extractor.config import FeaturesConfig
 from components.feature_extractor.jobs import Job, plan_jobs
 from components.feature_extractor.shard_writer import MISSING_FEATURES
 from components.narrated_video_example_gen import (
     failed_ledger,
-    ingest,
     ledger,
     manifest,
     splits,
 )
 from components.narrated_video_example_gen.ledger import Ledger
 from components.narrated_video_example_gen.manifest import VideoRow
+from models import files
 
 SPLITS = (splits.TRAIN_SPLIT, splits.EVAL_SPLIT)
 
@@ -101,6 +102,7 @@ def extract(
     elif not config.folder:
         raise manifest.ManifestError("features are computed from videos: give their folder")
     jobs = plan_jobs(caption_files, rows)
+    files.make_known(folders.features, folders.ledger)
     work = os.path.join(folders.ledger, "parts")
     tf.io.gfile.makedirs(work)
     try:
@@ -129,16 +131,22 @@ def extract(
 
 
 def run_extraction(
-    examples: str, videos: str, output: str, config: FeaturesConfig, num_workers: int = 0
+    examples: str,
+    videos: str,
+    output: str,
+    config: FeaturesConfig,
+    num_workers: int = 0,
+    engine: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Runs an extraction without TFX, on this machine.
+    """Runs an extraction without TFX.
 
     Args:
       examples: a folder with Split-train/ and Split-eval/, or one of them, of caption records.
       videos: a folder of videos, or a manifest CSV; may be empty with a folder of features.
       output: folder that gets features/, ledger.jsonl and summary.json.
       config: the settings.
-      num_workers: processes that decode and compute; 0 for one for each core.
+      num_workers: processes of this machine that decode and compute; 0 for one for each core.
+      engine: Beam's arguments where the work is not for this machine's processes.
 
     Returns:
       The summary: videos and captions read, kept and left out for each reason.
@@ -148,16 +156,16 @@ def run_extraction(
       ValueError: there are no features or weights to be had, or a network does not load.
       ExtractionError: more than `max_failed_fraction` of the videos failed, or none is left.
     """
-    num_workers = num_workers or os.cpu_count() or 1
+    arguments = beam_engine.engine_arguments(engine, num_workers)
     root = glob.escape(examples)
-    files = {split: glob.glob(os.path.join(root, f"Split-{split}", "*")) for split in SPLITS}
+    captions = {split: glob.glob(os.path.join(root, f"Split-{split}", "*")) for split in SPLITS}
     return extract(
-        files,
+        captions,
         videos,
         config,
         Folders(os.path.join(output, "features"), output),
-        lambda: ingest.local_pipeline(num_workers),
-        ingest.decoder_threads(num_workers),
+        lambda: beam.Pipeline(argv=arguments),
+        beam_engine.decoder_threads(arguments),
     ).summary
 
 

@@ -66,7 +66,7 @@ class _WriteShard(beam.DoFn):
         videos = captions = 0
         path = os.path.join(self._folder, shard)
         with (
-            complete_files.replacing(path) as temporary,
+            complete_files.replacing(path, self._work) as temporary,
             tf.io.TFRecordWriter(temporary) as writer,
         ):
             for job, load in sorted(loaders, key=lambda loader: loader[0].video.video_id):
@@ -78,7 +78,7 @@ class _WriteShard(beam.DoFn):
                     videos += 1
                     captions += count
         report = ShardReport(videos, captions, entries)
-        with tf.io.gfile.GFile(_report_path(self._work, shard), "w") as stream:
+        with complete_files.written(_report_path(self._work, shard)) as stream:
             json.dump(dataclasses.asdict(report), stream)
 
     def _record(

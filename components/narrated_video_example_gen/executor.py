@@ -3,13 +3,13 @@
 from typing import Any
 
 from absl import logging
-from apache_beam.options import pipeline_options
 from tfx import types
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
+from components import beam_engine
 from components.narrated_video_example_gen import ingest, ledger
 from components.narrated_video_example_gen.config import IngestConfig
 
@@ -53,7 +53,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             config=config,
             folders=ingest.Folders(examples.uri, clips.uri, entries.uri),
             make_pipeline=self._make_beam_pipeline,
-            threads=ingest.decoder_threads(self._num_workers()),
+            threads=beam_engine.decoder_threads(self._beam_pipeline_args),
             failure_folder=(context.stateful_working_dir or "") if context else "",
         )
         for artifact, payload in (
@@ -66,7 +66,3 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             logging.info("%s", line)
         if missing := ledger.format_missing(outcome.summary):
             logging.warning("%s", missing)
-
-    def _num_workers(self) -> int:
-        options = pipeline_options.PipelineOptions(self._beam_pipeline_args)
-        return options.view_as(pipeline_options.DirectOptions).direct_num_workers

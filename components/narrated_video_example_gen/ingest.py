@@ -1,21 +1,22 @@
 """The ingest as a Beam pipeline: shards of videos in, clips, captions and ledger out.
 
-What goes through Beam is light: paths of videos, and captions. The frames go straight from the
-decoder to the file of their shard.
+What goes through Beam is light: where in the plan a shard of videos is. Frames and captions go
+straight to the files of their shard, which one worker writes, so that the files are the same bytes
+however many workers there are. A shard whose worker is lost is made again as a whole.
 """
 
 import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib import parse
 
 import apache_beam as beam
 import tensorflow as tf
 
-from components import complete_files
+from components import beam_engine, complete_files
 from components.narrated_video_example_gen import (
     exclusions,
     failed_ledger,
@@ -35,11 +36,10 @@ from components.narrated_video_example_gen.single_video import (
     is_usable,
 )
 from components.narrated_video_example_gen.subtitles import reader
+from models import files
 from schemas import records
 
 SPLITS = (splits.TRAIN_SPLIT, splits.EVAL_SPLIT)
-# Names the in-process runner itself: Beam's DirectRunner would first try to fetch another one.
-FN_API_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 
 
 class IngestError(RuntimeError):
@@ -53,7 +53,8 @@ class Folders:
     Attributes:
       examples: gets Split-*/ with gzipped TFRecords of caption records.
       clips: gets Split-*/ with TFRecords of clip records.
-      ledger: gets ledger.jsonl and summary.json.
+      ledger: gets ledger.jsonl and summary.json; on the file system of the others, as unfinished
+        files lie there.
       captions: gets <video id>.csv with the captions of each video, if not empty.
     """
 
@@ -103,6 +104,7 @@ def ingest(
       IngestError: more than `max_failed_fraction` of the videos failed, or no clip is left. The
         ledger has been written.
     """
+    files.make_known(folders.examples, folders.clips, folders.ledger, folders.captions)
     work = os.path.join(folders.ledger, "parts")
     tf.io.gfile.makedirs(work)
     try:
@@ -133,16 +135,21 @@ def ingest(
 
 
 def run_ingest(
-    videos: str, output: str, config: IngestConfig, num_workers: int = 0
+    videos: str,
+    output: str,
+    config: IngestConfig,
+    num_workers: int = 0,
+    engine: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Runs an ingest without TFX, on this machine.
+    """Runs an ingest without TFX.
 
     Args:
       videos: a folder of videos, or a manifest CSV; it may be empty where annotations name the
         videos and no frames are stored.
       output: folder that gets examples/, clips/, captions/, ledger.jsonl and summary.json.
       config: the settings.
-      num_workers: processes that decode; 0 for one for each core.
+      num_workers: processes of this machine that decode; 0 for one for each core.
+      engine: Beam's arguments where the work is not for this machine's processes.
 
     Returns:
       The summary: videos and clips read, kept and left out for each reason.
@@ -157,31 +164,9 @@ def run_ingest(
         ledger=output,
         captions=os.path.join(output, "captions"),
     )
-    num_workers = num_workers or os.cpu_count() or 1
-    threads = decoder_threads(num_workers)
-    return ingest(videos, config, folders, lambda: local_pipeline(num_workers), threads).summary
-
-
-def local_pipeline(num_workers: int) -> beam.Pipeline:
-    """Returns a Beam pipeline that runs on this machine.
-
-    Args:
-      num_workers: processes, at least 1; a single one is this process.
-    """
-    arguments = [f"--runner={FN_API_RUNNER}", f"--direct_num_workers={num_workers}"]
-    if num_workers > 1:
-        arguments.append("--direct_running_mode=multi_processing")
-    return beam.Pipeline(argv=arguments)
-
-
-def decoder_threads(num_workers: int) -> int:
-    """Returns how many threads each worker's decoder can use without getting in others' way.
-
-    Args:
-      num_workers: processes that decode at the same time; 0 for one for each core.
-    """
-    cores = os.cpu_count() or 1
-    return max(1, cores // (num_workers or cores))
+    arguments = beam_engine.engine_arguments(engine, num_workers)
+    threads = beam_engine.decoder_threads(arguments)
+    return ingest(videos, config, folders, lambda: beam.Pipeline(argv=arguments), threads).summary
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,6 +181,10 @@ class _Shard:
     @property
     def clips_name(self) -> str:
         return f"Split-{self.split}/clips-{self.index:05d}-of-{self.count:05d}.tfrecord"
+
+    @property
+    def examples_name(self) -> str:
+        return f"Split-{self.split}/data_tfrecord-{self.index:05d}-of-{self.count:05d}.gz"
 
     @property
     def report_name(self) -> str:
@@ -305,49 +294,77 @@ def _run(
     make_pipeline: Callable[[], beam.Pipeline],
     threads: int,
 ) -> None:
-    names = sorted({shard.split for shard in shards})
-    for split in names:
+    for split in {shard.split for shard in shards}:
         tf.io.gfile.makedirs(os.path.join(folders.clips, f"Split-{split}"))
+        tf.io.gfile.makedirs(os.path.join(folders.examples, f"Split-{split}"))
     if folders.captions:
         tf.io.gfile.makedirs(folders.captions)
+    plan = os.path.join(work, "plan.jsonl")
+    places = _write_plan(shards, plan)
     with make_pipeline() as pipeline:
-        captions = (
+        _ = (
             pipeline
-            | "Shards" >> beam.Create(shards)
+            | "Shards" >> beam.Create(places)
             | "Spread" >> beam.Reshuffle()
-            | "Ingest"
-            >> beam.ParDo(_IngestShard(config, folders, work, threads)).with_outputs(*names)
+            | "Ingest" >> beam.ParDo(_IngestShard(config, folders, work, plan, threads))
         )
-        for split in names:
-            prefix = os.path.join(folders.examples, f"Split-{split}", "data_tfrecord")
-            _ = captions[split] | f"Write[{split}]" >> beam.io.WriteToTFRecord(
-                prefix, file_name_suffix=".gz"
-            )
+
+
+def _write_plan(shards: Sequence[_Shard], path: str) -> list[tuple[int, int]]:
+    """Writes the shards to a file and returns the offset and length of each.
+
+    Beam keeps what a pipeline begins with in the pipeline itself, and engines refuse one of more
+    than some megabytes.
+    """
+    places = []
+    offset = 0
+    with tf.io.gfile.GFile(path, "wb") as stream:
+        for shard in shards:
+            line = json.dumps(dataclasses.asdict(shard)).encode() + b"\n"
+            stream.write(line)
+            places.append((offset, len(line)))
+            offset += len(line)
+    return places
+
+
+def _read_plan(path: str, place: tuple[int, int]) -> _Shard:
+    offset, length = place
+    files.make_known(path)
+    with tf.io.gfile.GFile(path, "rb") as stream:
+        stream.seek(offset)
+        values = json.loads(stream.read(length))
+    rows = tuple(VideoRow.from_dict(row) for row in values["rows"])
+    return _Shard(**{**values, "rows": rows})
 
 
 class _IngestShard(beam.DoFn):
-    """Writes a shard's clips and its report, and passes its caption records on by split."""
+    """Writes a shard's clips, its caption records and its report."""
 
-    def __init__(self, config: IngestConfig, folders: Folders, work: str, threads: int):
+    def __init__(self, config: IngestConfig, folders: Folders, work: str, plan: str, threads: int):
         self._config = config
         self._folders = folders
         self._work = work
+        self._plan = plan
         self._threads = threads
 
-    def process(self, shard: _Shard) -> Iterator[Any]:
-        """Reads the shard's videos one after the other.
+    def process(self, place: tuple[int, int]) -> None:
+        """Reads a shard's videos one after the other.
 
         Args:
-          shard: the videos and the number of the shard.
-
-        Yields:
-          A serialised caption record for each clip, tagged with the split.
+          place: offset and length of the shard in the plan.
         """
+        shard = _read_plan(self._plan, place)
         entries = []
         clips = 0
         kept_videos = set()
-        path = os.path.join(self._folders.clips, shard.clips_name)
-        with complete_files.replacing(path) as temporary, tf.io.TFRecordWriter(temporary) as writer:
+        clips_path = os.path.join(self._folders.clips, shard.clips_name)
+        examples_path = os.path.join(self._folders.examples, shard.examples_name)
+        with (
+            complete_files.replacing(clips_path, self._work) as unfinished_clips,
+            complete_files.replacing(examples_path, self._work) as unfinished_examples,
+            tf.io.TFRecordWriter(unfinished_clips) as clips_writer,
+            tf.io.TFRecordWriter(unfinished_examples, "GZIP") as examples_writer,
+        ):
             for row in shard.rows:
                 for item in ingest_video(row, self._config, self._threads):
                     if isinstance(item, Entry):
@@ -357,10 +374,8 @@ class _IngestShard(beam.DoFn):
                     else:
                         clips += 1
                         kept_videos.add(row.video_id)
-                        writer.write(records.serialize_clip(item.clip))
-                        yield beam.pvalue.TaggedOutput(
-                            shard.split, records.serialize_caption(item.caption)
-                        )
+                        clips_writer.write(records.serialize_clip(item.clip))
+                        examples_writer.write(records.serialize_caption(item.caption))
         report = {"videos": len(kept_videos), "clips": clips, "entries": entries}
         with complete_files.written(os.path.join(self._work, shard.report_name)) as stream:
             json.dump(report, stream)

@@ -6,8 +6,10 @@ import os
 
 import click
 
+from components import beam_engine
 from components.benchmark_evaluator.names import BENCHMARKS, RESULT_FILE
 from pipeline.benchmarks.rates import read_rates
+from pipeline.engine import engine_option
 from pipeline.errors import errors_in_one_line
 
 
@@ -63,6 +65,7 @@ from pipeline.errors import errors_in_one_line
     default=0,
     help="Processes that decode videos. [default: one a core]",
 )
+@engine_option
 def evaluate(
     benchmark: str,
     model: str,
@@ -74,6 +77,7 @@ def evaluate(
     overrides: tuple[str, ...],
     rates: tuple[str, ...],
     workers: int,
+    engine: tuple[str, ...],
 ) -> None:
     """Score a model on one of the papers' benchmarks, of which you have the data.
 
@@ -89,8 +93,9 @@ def evaluate(
     with errors_in_one_line():
         # Beam passes on its workers' start-up remarks as warnings.
         logging.getLogger("apache_beam").setLevel(logging.ERROR)
+        import apache_beam as beam
+
         from components.benchmark_evaluator import evaluate as evaluate_lib
-        from components.narrated_video_example_gen import ingest
         from pipeline import configs
 
         defaults = evaluate_lib.find_benchmark(benchmark).defaults
@@ -107,13 +112,13 @@ def evaluate(
         folder = output or evaluate_lib.result_folder(request)
         # Before hours of decoding: it may be a place where nothing can be written.
         os.makedirs(folder, exist_ok=True)
-        workers = workers or os.cpu_count() or 1
+        arguments = beam_engine.engine_arguments(engine, workers)
         with contextlib.closing(_Bars()) as bars:
             result = evaluate_lib.evaluate(
                 request,
                 store,
-                lambda: ingest.local_pipeline(workers),
-                ingest.decoder_threads(workers),
+                lambda: beam.Pipeline(argv=arguments),
+                beam_engine.decoder_threads(arguments),
                 bars.tell,
                 click.echo,
             )

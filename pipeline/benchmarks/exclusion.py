@@ -2,11 +2,12 @@
 
 import collections
 import os
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
+
+from models import files
 
 EXCLUSIONS_FILE = "excluded_videos.csv"
 
@@ -24,7 +25,7 @@ exclude_option = click.option(
 _OTHER_TASK = "_fine_tuning"
 
 
-def exclusion(excluded: Sequence[str], output: pathlib.Path) -> tuple[str, ...]:
+def exclusion(excluded: Sequence[str], output: files.Path) -> tuple[str, ...]:
     """Writes the ids of benchmarks' videos to a file and returns the setting that names it.
 
     How many ids there are is printed.
@@ -55,11 +56,11 @@ def exclusion(excluded: Sequence[str], output: pathlib.Path) -> tuple[str, ...]:
         benchmark = benchmark.removesuffix(_OTHER_TASK)
         known = ids_of.get(benchmark, frozenset())
         ids_of[benchmark] = known | benchmark_video_ids(benchmark, annotations)
-    path = output / EXCLUSIONS_FILE
+    path = files.absolute(os.path.join(output, EXCLUSIONS_FILE))
     write_exclusions(path, ids_of)
     for benchmark, ids in ids_of.items():
         click.echo(f"excluded from training: {len(ids):,} ids of {benchmark}")
-    return (f"ingest.exclude_videos={os.path.abspath(path)}",)
+    return (f"ingest.exclude_videos={path}",)
 
 
 def exclusion_lines(path: str, summary: Mapping[str, Any]) -> list[str]:

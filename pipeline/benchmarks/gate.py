@@ -1,6 +1,5 @@
 """The options of `howto100m run` that let a benchmark gate the push, and a look at its files."""
 
-import os
 import pathlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -9,6 +8,7 @@ import click
 
 from components.benchmark_evaluator.config import GateConfig
 from components.benchmark_evaluator.names import BENCHMARKS
+from models import files
 
 if TYPE_CHECKING:
     from components.benchmark_evaluator.embedding.frame_rows import FrameProtocol
@@ -87,7 +87,7 @@ def check_gate(gate: GateConfig) -> None:
       ValueError: a setting does not fit, or nothing could be scored, or less than is required.
     """
     folder = gate.videos or gate.features
-    if not os.path.isdir(folder):
+    if not files.is_folder(folder):
         option = "--benchmark-videos" if gate.videos else "--benchmark-features"
         raise ValueError(f"{option} {folder}: there is no such folder")
     from components.benchmark_evaluator.benchmarks import find_benchmark
@@ -146,7 +146,7 @@ def _video_ids(gate: GateConfig) -> set[str]:
     if gate.videos:
         from components.narrated_video_example_gen.manifest import find_video_files
 
-        return {path.stem for path in find_video_files(pathlib.Path(gate.videos))}
+        return {pathlib.PurePath(path).stem for path in find_video_files(gate.videos)}
     from components.feature_extractor import feature_folder
 
     streams = feature_folder.find_features(gate.features)

@@ -4,12 +4,13 @@ import dataclasses
 import json
 import shutil
 
+import apache_beam as beam
 import numpy as np
 import pytest
 
+from components import beam_engine
 from components.benchmark_evaluator import benchmarks
 from components.benchmark_evaluator.evaluate import Request, evaluate, model_folder
-from components.narrated_video_example_gen import ingest
 from components.narrated_video_example_gen.manifest import ManifestError
 from components.retrieval_evaluator.text_video_model import ModelError
 
@@ -48,8 +49,12 @@ def request_of(tmp_path, models):
     return make
 
 
+def local_pipeline():
+    return beam.Pipeline(argv=beam_engine.engine_arguments((), 1))
+
+
 def run(request, tmp_path, **arguments):
-    return evaluate(request, str(tmp_path / "store"), lambda: ingest.local_pipeline(1), **arguments)
+    return evaluate(request, str(tmp_path / "store"), local_pipeline, **arguments)
 
 
 def again(request, tmp_path):

@@ -6,11 +6,10 @@ from tfx import types
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import standard_artifacts
 
-from components import artifacts
+from components import artifacts, beam_engine
 from components.benchmark_evaluator import component, driver, executor
 from components.benchmark_evaluator.config import GateConfig
 from components.model_blessing import is_blessed, mark_blessing
-from components.narrated_video_example_gen.ingest import FN_API_RUNNER
 
 PRIMARIES = ("red", "green", "blue")
 _SETTINGS = {
@@ -60,7 +59,7 @@ def run(colour_world, tmp_path):
             "blessing": [_artifact(standard_artifacts.ModelBlessing, tmp_path / "blessing")],
         }
         context = base_beam_executor.BaseBeamExecutor.Context(
-            beam_pipeline_args=[f"--runner={FN_API_RUNNER}", "--direct_num_workers=1"]
+            beam_pipeline_args=beam_engine.engine_arguments((), 1)
         )
         executor.Executor(context).Do(inputs, outputs, {"config": config.to_json()})
         result = json.loads((tmp_path / "evaluation" / "result.json").read_text())

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components import beam_engine
 from components.feature_extractor import compute, extraction, networks
 from components.feature_extractor.config import FeaturesConfig
 from components.feature_extractor.networks import LoadedNetwork
-from components.narrated_video_example_gen import ingest, ledger
+from components.narrated_video_example_gen import ledger
 from components.narrated_video_example_gen.manifest import ManifestError
 from schemas.video_features import read_video_features
 
@@ -41,7 +42,7 @@ class Run:
             str(self.videos) if videos is None else videos,
             config,
             extraction.Folders(str(folder / "features"), str(folder)),
-            lambda: beam.Pipeline(argv=[f"--runner={ingest.FN_API_RUNNER}", *arguments]),
+            lambda: beam.Pipeline(argv=[f"--runner={beam_engine.FN_API_RUNNER}", *arguments]),
         )
 
     def records(self, output="out"):

@@ -8,12 +8,11 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.orchestration.portable import data_types
 from tfx.types import artifact_utils, standard_artifacts
 
-from components import artifacts
+from components import artifacts, beam_engine
 from components.feature_extractor import driver, executor, extraction
 from components.feature_extractor.component import FeatureExtractor
 from components.feature_extractor.config import FeaturesConfig
 from components.feature_extractor.fingerprint import features_fingerprint
-from components.narrated_video_example_gen import ingest
 from schemas.video_features import read_video_features
 
 
@@ -48,7 +47,7 @@ def fixture_outputs(tmp_path):
 
 def run(examples, outputs, features, state):
     context = base_beam_executor.BaseBeamExecutor.Context(
-        beam_pipeline_args=[f"--runner={ingest.FN_API_RUNNER}"], stateful_working_dir=str(state)
+        beam_pipeline_args=beam_engine.engine_arguments((), 1), stateful_working_dir=str(state)
     )
     config = FeaturesConfig(source=str(features))
     executor.Executor(context).Do(

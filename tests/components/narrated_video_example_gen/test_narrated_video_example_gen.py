@@ -6,7 +6,7 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.orchestration.portable import data_types
 from tfx.types import artifact_utils, standard_artifacts
 
-from components import artifacts
+from components import artifacts, beam_engine
 from components.narrated_video_example_gen import driver, executor, ingest
 from components.narrated_video_example_gen.component import NarratedVideoExampleGen
 from components.narrated_video_example_gen.config import IngestConfig
@@ -39,7 +39,7 @@ def fixture_outputs(tmp_path):
 
 def run(videos, outputs, stateful_working_dir, config=CONFIG):
     context = base_beam_executor.BaseBeamExecutor.Context(
-        beam_pipeline_args=[f"--runner={ingest.FN_API_RUNNER}"],
+        beam_pipeline_args=beam_engine.engine_arguments((), 1),
         stateful_working_dir=str(stateful_working_dir),
     )
     executor.Executor(context).Do(

@@ -2,16 +2,17 @@ import dataclasses
 import pathlib
 import types
 
+import apache_beam as beam
 import numpy as np
 import pytest
 
+from components import beam_engine
 from components.benchmark_evaluator.embedding import run
 from components.benchmark_evaluator.embedding.frame_rows import FrameProtocol, FrameRows
 from components.benchmark_evaluator.embedding.row_rules import ClipRows, SpreadRows
 from components.benchmark_evaluator.embedding.rows import Rows
 from components.benchmark_evaluator.embedding.run import VideoJob, embed_videos
 from components.benchmark_evaluator.embedding.store import EmbeddingStore
-from components.narrated_video_example_gen import ingest
 from components.retrieval_evaluator.text_video_model import ModelError
 
 ONE_WINDOW = SpreadRows(1)
@@ -21,6 +22,10 @@ ERRORS = {
     "value": ValueError("odd\nthing"),
     "memory": MemoryError(),
 }
+
+
+def local_pipeline(num_workers=1):
+    return beam.Pipeline(argv=beam_engine.engine_arguments((), num_workers))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +75,7 @@ class World:
             jobs,
             WritingSource(str(self.folder / "log")),
             str(self.folder / "store"),
-            lambda: ingest.local_pipeline(1),
+            local_pipeline,
             lambda *told: self.told.append(told),
         )
 
@@ -182,7 +187,7 @@ def test_nothing_stays_of_an_error_beside_one_of_the_pipeline(world, monkeypatch
     source = Raising(str(world.folder / "log"), str(world.folder / "store" / "x.error"))
     job = VideoJob("a", (str(world.folder / "a.txt"),), ONE_WINDOW)
     with pytest.raises(Exception, match="odd"):
-        embed_videos([job], source, str(world.folder / "store"), lambda: ingest.local_pipeline(1))
+        embed_videos([job], source, str(world.folder / "store"), local_pipeline)
     assert not list((world.folder / "store").iterdir())
 
 
@@ -208,7 +213,7 @@ def test_several_workers_write_the_same_bytes(colour_world, colour_model, tmp_pa
 
     def written(num_workers):
         folder = tmp_path / f"store{num_workers}"
-        embed_videos(jobs, source, str(folder), lambda: ingest.local_pipeline(num_workers))
+        embed_videos(jobs, source, str(folder), lambda: local_pipeline(num_workers))
         return {path.name: path.read_bytes() for path in folder.iterdir()}
 
     expected = written(1)

@@ -3,11 +3,13 @@ import json
 import os
 import shutil
 
+import apache_beam as beam
 import av
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from components import beam_engine
 from components.benchmark_evaluator import evaluate
 from components.benchmark_evaluator.benchmarks import find_benchmark
 from components.benchmark_evaluator.fine_tuning import (
@@ -16,7 +18,6 @@ from components.benchmark_evaluator.fine_tuning import (
     training,
 )
 from components.benchmark_evaluator.fine_tuning.config import FineTuningConfig
-from components.narrated_video_example_gen.ingest import local_pipeline
 from components.narrated_video_example_gen.video import VideoError
 from components.trainer.config import ModelConfig, TrainingConfig
 from components.trainer.milnce_training import build_model
@@ -24,6 +25,10 @@ from models.export import export_text_video_model
 
 _WINDOW = {"num_frames": 4, "frame_rate": 5.0, "image_size": 32}
 _WORDS = ["red", "blue"]
+
+
+def local_pipeline(num_workers=1):
+    return beam.Pipeline(argv=beam_engine.engine_arguments((), num_workers))
 
 
 @pytest.fixture(scope="module")
@@ -323,9 +328,7 @@ def test_a_benchmark_is_fine_tuned_on_each_split(pushed, videos, tmp_path):
         settings,
     )
     said = []
-    result = evaluate.evaluate(
-        request, str(tmp_path / "store"), lambda: local_pipeline(1), say=said.append
-    )
+    result = evaluate.evaluate(request, str(tmp_path / "store"), local_pipeline, say=said.append)
     content = result.content
     assert content["metrics"] == {"top_1": 1.0, "top_1_split_1": 1.0, "top_1_split_2": 1.0}
     assert [split["num_test"] for split in content["details"]["splits"]] == [2, 2]
@@ -346,4 +349,4 @@ def test_features_cannot_be_fine_tuned_on(pushed, tmp_path):
         "kinetics700", pushed, f"train={tmp_path}/train.csv", "", str(tmp_path), settings
     )
     with pytest.raises(ValueError, match="fine-tuned on videos, not on their features"):
-        evaluate.evaluate(request, str(tmp_path / "store"), lambda: local_pipeline(1))
+        evaluate.evaluate(request, str(tmp_path / "store"), local_pipeline)
