@@ -108,6 +108,10 @@ benchmark-extraction-memory: setup ## Memory of feature extraction, 2 minutes ag
 benchmark-evaluation-memory: setup ## Memory of a benchmark, 2,000 clips against 10,000.
 	$(RUN)/python benchmarks/evaluation_memory.py
 
+.PHONY: benchmark-scaling
+benchmark-scaling: setup ## Time an ingest with 1 and 2 workers; what 1.2 M videos would take.
+	$(RUN)/python benchmarks/scaling.py
+
 .PHONY: test
 test: setup ## Run the tests, a file at a time on each core.
 	$(RUN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
