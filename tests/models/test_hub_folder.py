@@ -22,7 +22,7 @@ def test_a_version_is_itself(tmp_path):
 
 
 def test_addresses_are_left_to_those_who_load_them():
-    assert hub_folder.version_folder("gs://bucket/model") == "gs://bucket/model"
+    assert hub_folder.version_folder("https://hub/model/1") == "https://hub/model/1"
 
 
 @pytest.mark.parametrize("name", ["", "missing"])
