@@ -10,6 +10,7 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
+from components.beam_metrics import MeteredPipelines
 from components.benchmark_evaluator import evaluate
 from components.benchmark_evaluator.config import GateConfig
 from components.benchmark_evaluator.document import Result
@@ -60,10 +61,11 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             settings=evaluate.find_benchmark(config.benchmark).defaults.replaced(config.settings),
             feature_rates=config.feature_rates,
         )
+        metered = MeteredPipelines(self._make_beam_pipeline)
         result = evaluate.evaluate(
             request,
             config.store or os.path.join(folder, _STORE),
-            self._make_beam_pipeline,
+            metered.make_pipeline,
             ingest.decoder_threads(self._num_workers()),
         )
         prior = input_dict.get(PRIOR_BLESSING_KEY)
@@ -76,6 +78,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             "reason": reason,
         }
         result.write(folder)
+        metered.write(folder)
         mark_blessing(artifact_utils.get_single_instance(output_dict[BLESSING_KEY]), model, blessed)
 
     def _num_workers(self) -> int:
