@@ -9,10 +9,11 @@ import os
 import pathlib
 
 from absl import logging
-from tfx import v1 as tfx
 
 from pipeline import configs, results
 from pipeline import pipeline as pipeline_lib
+from pipeline.observability.code_version import code_version
+from pipeline.observability.stamped_runner import StampedRunner
 
 
 def run(config: configs.RunConfig) -> None:
@@ -23,7 +24,11 @@ def run(config: configs.RunConfig) -> None:
     """
     output = pathlib.Path(config.output)
     output.mkdir(parents=True, exist_ok=True)
-    tfx.orchestration.LocalDagRunner().run(pipeline_lib.create_pipeline(config))
+    try:
+        StampedRunner(code_version()).run(pipeline_lib.create_pipeline(config))
+    except Exception:
+        results.summarize_failure(config)
+        raise
     # Under `tfx pipeline create` nothing was run, and there is nothing to gather yet.
     if (output / "metadata.sqlite").exists():
         results.gather(config)

@@ -22,6 +22,7 @@ COMMANDS = [
     "ablate",
     "study",
     "evaluate",
+    "lineage",
     "metrics",
     "results",
 ]
@@ -107,7 +108,8 @@ def test_ingest_reads_a_folder_and_says_what_it_kept(tmp_path):
     assert result.exit_code == 0, result.output
     assert "videos: 3 read, 2 kept, 1 left out" in result.output
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"examples", "clips", "captions", "ledger.jsonl", "summary.json"}
+    files = {"ledger.jsonl", "summary.json", "videos.jsonl"}
+    assert names == {"examples", "clips", "captions", *files}
 
 
 def test_unexpected_error_is_named(tmp_path, monkeypatch):
