@@ -15,6 +15,8 @@ _ADVICE = {
     errno.EACCES: ("access is denied", "change the permissions, or give another file or folder"),
     errno.EPERM: ("access is denied", "change the permissions, or give another file or folder"),
     errno.ENOTDIR: ("what should be a folder is a file", _GIVE_ANOTHER),
+    # Where a folder is made that may be there already.
+    errno.EEXIST: ("what should be a folder is a file", _GIVE_ANOTHER),
 }
 # TensorFlow and Beam's workers tell the system's error in words; SQLite has words of its own.
 _IN_WORDS = {

@@ -1,4 +1,4 @@
-"""A metadata store in memory, with runs written by hand."""
+"""A metadata store with runs written by hand."""
 
 import json
 import pathlib
@@ -9,14 +9,16 @@ from ml_metadata.proto import metadata_store_pb2
 
 _Execution = metadata_store_pb2.Execution
 _Event = metadata_store_pb2.Event
+_READ_AND_WRITE = metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
 
 
 class History:
     """Writes runs into a store as TFX does."""
 
-    def __init__(self, folder: pathlib.Path):
+    def __init__(self, folder: pathlib.Path, database: pathlib.Path):
         config = metadata_store_pb2.ConnectionConfig()
-        config.fake_database.SetInParent()
+        config.sqlite.filename_uri = str(database)
+        config.sqlite.connection_mode = _READ_AND_WRITE
         self.store = metadata_store.MetadataStore(config)
         self.folder = folder
         types = {
@@ -67,4 +69,4 @@ class History:
 
 @pytest.fixture
 def history(tmp_path) -> History:
-    return History(tmp_path / "root")
+    return History(tmp_path / "root", tmp_path / "metadata.sqlite")

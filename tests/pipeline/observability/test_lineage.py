@@ -145,11 +145,18 @@ def test_a_ledger_of_older_code_has_no_list(history, model):
 
 
 def test_metadata_are_those_of_the_run_that_the_model_lies_in(model, tmp_path):
-    (tmp_path / "metadata.sqlite").touch()
     assert lineage.find_metadata(model) == tmp_path / "metadata.sqlite"
 
 
-def test_a_model_outside_of_a_run_is_one_clear_line(model):
+def test_the_command_prints_the_lineage_of_the_newest_version(model):
+    result = CliRunner().invoke(main, ["lineage", str(model.parent)])
+    assert result.exit_code == 0
+    assert result.output.splitlines()[0] == str(model)
+    assert "made by:" in result.output.splitlines()
+
+
+def test_a_model_outside_of_a_run_is_one_clear_line(model, tmp_path):
+    (tmp_path / "metadata.sqlite").unlink()
     result = CliRunner().invoke(main, ["lineage", str(model.parent)])
     assert result.exit_code == 1
     assert result.output == (
@@ -159,9 +166,8 @@ def test_a_model_outside_of_a_run_is_one_clear_line(model):
 
 
 def test_a_folder_that_is_no_run_is_one_clear_line(model, tmp_path):
-    result = CliRunner().invoke(main, ["lineage", str(model), "--run", str(tmp_path)])
+    folder = tmp_path / "hub"
+    result = CliRunner().invoke(main, ["lineage", str(model), "--run", str(folder)])
     assert result.exit_code == 1
-    assert (
-        result.output
-        == f"Error: {tmp_path} is no output folder of a run: it has no metadata.sqlite\n"
-    )
+    told = f"{folder} is no output folder of a run: it has no metadata.sqlite"
+    assert result.output == f"Error: {told}\n"

@@ -1,9 +1,12 @@
 """The summary of a run, and its section of the report."""
 
 import json
+import types
 
+import pytest
 from ml_metadata.proto import metadata_store_pb2
 
+from pipeline import results
 from pipeline.observability import report_section, run_summary
 
 _States = metadata_store_pb2.Execution
@@ -68,6 +71,21 @@ def test_a_summary_is_written_whole(history, tmp_path):
     assert json.loads((tmp_path / "run_summary.json").read_text()) == summary
     assert summary["code_version"] == "unknown"
     assert [path.name for path in tmp_path.glob("run_summary*")] == ["run_summary.json"]
+
+
+def test_a_run_that_failed_leaves_its_summary(history, tmp_path):
+    history.execute(history.start_run("run-1"), "Pusher", state=_States.FAILED)
+    results.summarize_failure(types.SimpleNamespace(output=str(tmp_path)))
+    (node,) = json.loads((tmp_path / "run_summary.json").read_text())["nodes"]
+    assert (node["node"], node["state"]) == ("Pusher", "failed")
+
+
+@pytest.mark.parametrize("content", [None, b"no database"], ids=["missing", "damaged"])
+def test_without_metadata_a_failure_stays_the_only_error(tmp_path, content):
+    if content is not None:
+        (tmp_path / "metadata.sqlite").write_bytes(content)
+    results.summarize_failure(types.SimpleNamespace(output=str(tmp_path)))
+    assert not (tmp_path / "run_summary.json").exists()
 
 
 _SUMMARY = {
