@@ -116,6 +116,10 @@ benchmark-scaling: setup ## Time an ingest with 1 and 2 workers; what 1.2 M vide
 test: setup ## Run the tests, a file at a time on each core.
 	$(RUN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
+.PHONY: test-kills
+test-kills: setup ## Kill the orchestrator of a run ten times, then compare with a run at one go.
+	HOWTO100M_KILLS=10 $(RUN)/python -m pytest tests/e2e/test_killed_runs.py
+
 # PyTorch lives beside TensorFlow in an environment of its own, on Python 3.11, without TFX.
 $(TORCH_READY): requirements.lock pyproject.toml tools/setup_torch_venv.sh
 	PYTHON='$(PYTHON)' tools/setup_torch_venv.sh

@@ -4,7 +4,11 @@ from tfx.types import artifact
 
 
 class Ledger(artifact.Artifact):
-    """What was left out and why: `ledger.jsonl`, an entry a line, and counts in `summary.json`."""
+    """What was left out and why: `ledger.jsonl`, an entry a line, and counts in `summary.json`.
+
+    That of an ingest also holds the videos that were kept, `videos.jsonl`. What Beam's workers
+    counted and timed is in `beam_metrics.json`.
+    """
 
     TYPE_NAME = "Ledger"
 

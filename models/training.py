@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from models import files
+from models.input_wait import InputWait
 
 LOG_NAME = "training.jsonl"
 
@@ -150,24 +151,36 @@ class StopOnNaN(keras.callbacks.Callback):
 
 
 class TrainingLog(keras.callbacks.Callback):
-    """Writes one JSON object for each epoch: step, loss, learning rate, clips per second.
+    """Writes one JSON object for each epoch: step, loss, learning rate and speed.
+
+    The speed is `clips` (of the epoch), `train_seconds`, `clips_per_second` and, where it is
+    measured, `input_wait_seconds`, the time of it that the training waited for its batches.
 
     A run that is resumed keeps the lines up to its checkpoint and goes on after them.
     """
 
-    def __init__(self, path: str | os.PathLike[str], steps_per_epoch: int, batch_size: int):
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        steps_per_epoch: int,
+        batch_size: int,
+        input_wait: InputWait | None = None,
+    ):
         """Prepares to write.
 
         Args:
           path: the JSON Lines file.
           steps_per_epoch: steps between two lines.
           batch_size: clips in a batch.
+          input_wait: measures the training data, or None where nothing does.
         """
         super().__init__()
         self.path = os.fspath(path)
         self._lines: list[str] = []
         self.steps_per_epoch = steps_per_epoch
         self.batch_size = batch_size
+        self._input_wait = input_wait
+        self._waited = 0.0
         self._started = 0.0
         self._train_seconds = 0.0
 
@@ -185,6 +198,8 @@ class TrainingLog(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs=None) -> None:
         """Starts the clock."""
         self._started = time.monotonic()
+        if self._input_wait is not None:
+            self._waited = self._input_wait.seconds
 
     def on_test_begin(self, logs=None) -> None:
         """Stops the clock before the validation, which is no training."""
@@ -193,12 +208,17 @@ class TrainingLog(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs=None) -> None:
         """Writes the line."""
         seconds = self._train_seconds or time.monotonic() - self._started
+        clips = self.steps_per_epoch * self.batch_size
         line = {
             "step": _steps_done(self.model),
             "loss": float(logs["loss"]),
             "learning_rate": float(self.model.optimizer.learning_rate),
-            "clips_per_second": round(self.steps_per_epoch * self.batch_size / seconds, 1),
+            "clips": clips,
+            "train_seconds": round(seconds, 3),
+            "clips_per_second": round(clips / seconds, 1),
         }
+        if self._input_wait is not None:
+            line["input_wait_seconds"] = round(self._input_wait.seconds - self._waited, 3)
         if "val_loss" in logs:
             line["eval_loss"] = float(logs["val_loss"])
         self._lines.append(json.dumps(line))
@@ -247,7 +267,13 @@ def fit(
     resumed_at = _steps_done(model)
     callbacks: list[keras.callbacks.Callback] = [StopOnNaN()]
     if is_chief:
-        log = TrainingLog(os.path.join(checkpoint_directory, LOG_NAME), steps_per_epoch, batch_size)
+        input_wait = None
+        # What feeds many replicas reads ahead for them: there is no waiting to be seen from here.
+        if isinstance(training_data, tf.data.Dataset):
+            input_wait = InputWait()
+            training_data = input_wait.measured(training_data)
+        log_path = os.path.join(checkpoint_directory, LOG_NAME)
+        log = TrainingLog(log_path, steps_per_epoch, batch_size, input_wait)
         log.keep_epochs(done)
         callbacks += [log, keras.callbacks.TensorBoard(str(log_directory), update_freq="epoch")]
     # The checkpoint comes after the log's line: a line without a checkpoint is dropped, but a

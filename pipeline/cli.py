@@ -18,6 +18,7 @@ from pipeline.benchmarks.exclusion import exclude_option, exclusion, exclusion_l
 from pipeline.benchmarks.gate import check_gate, gate_options
 from pipeline.engine import engine_option
 from pipeline.errors import errors_in_one_line
+from pipeline.observability.cli import lineage
 from pipeline.paths import ExistingPath
 from pipeline.studies.cli import study
 
@@ -484,6 +485,7 @@ def import_hub(
 
 main.add_command(ablate)
 main.add_command(evaluate)
+main.add_command(lineage)
 main.add_command(metrics)
 main.add_command(results)
 main.add_command(study)

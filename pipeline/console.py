@@ -50,6 +50,8 @@ def watch(log_path: pathlib.Path) -> NodeProgress:
     """
     from absl import logging as absl_logging
 
+    # A log on a full disk must not bury the error in its own tracebacks.
+    logging.raiseExceptions = False
     absl_logging.set_verbosity(absl_logging.INFO)
     absl_logging.use_absl_handler()
     log_file = logging.FileHandler(log_path, mode="w")

@@ -9,11 +9,12 @@ import os
 import pathlib
 
 from absl import logging
-from tfx import v1 as tfx
 
 from models import files
 from pipeline import configs, results
 from pipeline import pipeline as pipeline_lib
+from pipeline.observability.code_version import code_version
+from pipeline.observability.stamped_runner import StampedRunner
 
 
 def run(config: configs.RunConfig) -> None:
@@ -31,7 +32,11 @@ def run(config: configs.RunConfig) -> None:
     output.mkdir(parents=True, exist_ok=True)
     # TFX makes the folders of outputs before any component runs.
     files.make_known(config.data_root)
-    tfx.orchestration.LocalDagRunner().run(pipeline_lib.create_pipeline(config))
+    try:
+        StampedRunner(code_version()).run(pipeline_lib.create_pipeline(config))
+    except Exception:
+        results.summarize_failure(config)
+        raise
     # Under `tfx pipeline create` nothing was run, and there is nothing to gather yet.
     if (output / "metadata.sqlite").exists():
         results.gather(config)

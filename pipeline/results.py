@@ -1,5 +1,6 @@
 """What a run leaves for people, copied out of the TFX roots."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -9,20 +10,10 @@ from ml_metadata.proto import metadata_store_pb2
 
 from models import files
 from pipeline import configs
+from pipeline.observability import report_section, run_summary
+from pipeline.observability.executions import connect
 
 PIPELINE_NAME = "howto100m"
-
-
-def connect(metadata_path: pathlib.Path) -> metadata_store.MetadataStore:
-    """Returns the metadata store of a run.
-
-    Args:
-      metadata_path: its SQLite file.
-    """
-    config = metadata_store_pb2.ConnectionConfig()
-    config.sqlite.filename_uri = str(metadata_path)
-    config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
-    return metadata_store.MetadataStore(config)
 
 
 def latest_output(
@@ -75,7 +66,8 @@ def gather(config: configs.RunConfig) -> None:
     """Copies what people look at out of the last run into its output folder.
 
     That is ledgers, metrics, report, search index and the result of a benchmark that gates the
-    push. The ledgers are those of the ingest and, on the HowTo100M road, of the features.
+    push. The ledgers are those of the ingest and, on the HowTo100M road, of the features. The
+    summary of the run goes beside them, and into the report.
 
     The index is copied only when a model was pushed: after a run whose model was not blessed,
     search goes on with the last blessed one.
@@ -85,6 +77,7 @@ def gather(config: configs.RunConfig) -> None:
     """
     output = pathlib.Path(config.output)
     store = connect(output / "metadata.sqlite")
+    summary = run_summary.summarize(store)
     wanted = [
         ("RetrievalEvaluator", "evaluation", "metrics.json", "metrics.json"),
         ("RetrievalEvaluator", "evaluation", "report.html", "report.html"),
@@ -101,6 +94,10 @@ def gather(config: configs.RunConfig) -> None:
     for node_id, key, source, target in wanted:
         if artifact := latest_output(store, node_id, key):
             files.copy(os.path.join(artifact.uri, source), str(output / target))
+    if summary is not None:
+        run_summary.write(summary, output)
+        report = output / "report.html"
+        report.write_text(report_section.with_section(report.read_text(), summary))
     index = latest_output(store, "ClipIndexGen", "index")
     if index and files.is_file(os.path.join(index.uri, "embeddings.npy")):
         staging = output / "index.new"
@@ -110,3 +107,17 @@ def gather(config: configs.RunConfig) -> None:
             files.copy(os.path.join(index.uri, name), str(staging / name))
         shutil.rmtree(output / "index", ignore_errors=True)
         staging.rename(output / "index")
+
+
+def summarize_failure(config: configs.RunConfig) -> None:
+    """Writes the summary of a run that failed, as far as it can be had.
+
+    Args:
+      config: the run.
+    """
+    output = pathlib.Path(config.output)
+    metadata = output / "metadata.sqlite"
+    # The disk may be full, or the metadata may be what failed: the error itself matters more.
+    with contextlib.suppress(Exception):
+        if metadata.exists() and (summary := run_summary.summarize(connect(metadata))):
+            run_summary.write(summary, output)

@@ -10,6 +10,7 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from components import beam_engine
+from components.beam_metrics import MeteredPipelines
 from components.benchmark_evaluator import evaluate
 from components.benchmark_evaluator.config import GateConfig
 from components.benchmark_evaluator.document import Result
@@ -59,10 +60,11 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             settings=evaluate.find_benchmark(config.benchmark).defaults.replaced(config.settings),
             feature_rates=config.feature_rates,
         )
+        metered = MeteredPipelines(self._make_beam_pipeline)
         result = evaluate.evaluate(
             request,
             config.store or os.path.join(folder, _STORE),
-            self._make_beam_pipeline,
+            metered.make_pipeline,
             beam_engine.decoder_threads(self._beam_pipeline_args),
         )
         prior = input_dict.get(PRIOR_BLESSING_KEY)
@@ -75,6 +77,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             "reason": reason,
         }
         result.write(folder)
+        metered.write(folder)
         mark_blessing(artifact_utils.get_single_instance(output_dict[BLESSING_KEY]), model, blessed)
 
 

@@ -6,12 +6,14 @@ rows go to files, and only their places leave the stage.
 
 import dataclasses
 import os
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
 import numpy as np
+from apache_beam.metrics import Metrics
 from apache_beam.ml.inference import base
 from apache_beam.transforms import window
 
@@ -102,6 +104,7 @@ class _Decode(beam.DoFn):
         self._networks = networks
         self._batch_size = batch_size
         self._threads = threads
+        self._milliseconds = Metrics.distribution("features", "milliseconds_a_video")
 
     def process(self, group: Sequence[Job]) -> Iterator[Any]:
         """Reads a group of videos one after the other.
@@ -115,6 +118,7 @@ class _Decode(beam.DoFn):
         """
         fillers = {network.stream: _Filler(self._batch_size) for network in self._networks}
         for job in group:
+            started = time.monotonic()
             num_rows = dict.fromkeys(fillers, 0)
             problem = None
             try:
@@ -130,6 +134,7 @@ class _Decode(beam.DoFn):
             # Decoders meet any bytes that people have; one video must not end the run.
             except Exception as error:
                 problem = "unexpected_error", f"{type(error).__name__}: {error}"
+            self._milliseconds.update(round(1000 * (time.monotonic() - started)))
             yield job.shard, Decoded(job, num_rows, problem)
         for stream, filler in fillers.items():
             for array in filler.missing():

@@ -12,6 +12,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
 from components import beam_engine
+from components.beam_metrics import MeteredPipelines
 from components.feature_extractor import extraction
 from components.feature_extractor.config import FeaturesConfig
 from components.narrated_video_example_gen import ledger
@@ -50,15 +51,17 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         features = artifact_utils.get_single_instance(output_dict[FEATURES_KEY])
         entries = artifact_utils.get_single_instance(output_dict[LEDGER_KEY])
         context = self._context
+        metered = MeteredPipelines(self._make_beam_pipeline)
         outcome = extraction.extract(
             caption_files=_caption_files(input_dict[EXAMPLES_KEY]),
             videos=exec_properties[VIDEOS_KEY],
             config=FeaturesConfig.from_json(exec_properties[CONFIG_KEY]),
             folders=extraction.Folders(features.uri, entries.uri),
-            make_pipeline=self._make_beam_pipeline,
+            make_pipeline=metered.make_pipeline,
             threads=beam_engine.decoder_threads(self._beam_pipeline_args),
             failure_folder=(context.stateful_working_dir or "") if context else "",
         )
+        metered.write(entries.uri)
         features.split_names = artifact_utils.encode_split_names(list(outcome.splits))
         examples_utils.set_payload_format(features, example_gen_pb2.FORMAT_TF_EXAMPLE)
         for line in ledger.format_summary(outcome.summary).splitlines():

@@ -10,6 +10,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
 from components import beam_engine
+from components.beam_metrics import MeteredPipelines
 from components.narrated_video_example_gen import ingest, ledger
 from components.narrated_video_example_gen.config import IngestConfig
 
@@ -48,14 +49,16 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         clips = artifact_utils.get_single_instance(output_dict[CLIPS_KEY])
         entries = artifact_utils.get_single_instance(output_dict[LEDGER_KEY])
         context = self._context
+        metered = MeteredPipelines(self._make_beam_pipeline)
         outcome = ingest.ingest(
             videos=exec_properties[VIDEOS_KEY],
             config=config,
             folders=ingest.Folders(examples.uri, clips.uri, entries.uri),
-            make_pipeline=self._make_beam_pipeline,
+            make_pipeline=metered.make_pipeline,
             threads=beam_engine.decoder_threads(self._beam_pipeline_args),
             failure_folder=(context.stateful_working_dir or "") if context else "",
         )
+        metered.write(entries.uri)
         for artifact, payload in (
             (examples, example_gen_pb2.FORMAT_TF_EXAMPLE),
             (clips, example_gen_pb2.FORMAT_TF_SEQUENCE_EXAMPLE),

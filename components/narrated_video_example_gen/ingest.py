@@ -9,12 +9,14 @@ import dataclasses
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 from urllib import parse
 
 import apache_beam as beam
 import tensorflow as tf
+from apache_beam.metrics import Metrics
 
 from components import beam_engine, complete_files
 from components.narrated_video_example_gen import (
@@ -27,7 +29,7 @@ from components.narrated_video_example_gen import (
 )
 from components.narrated_video_example_gen.annotations.annotated_set import read_annotated_set
 from components.narrated_video_example_gen.config import IngestConfig
-from components.narrated_video_example_gen.ledger import Entry, Ledger
+from components.narrated_video_example_gen.ledger import Entry, KeptVideo, Ledger
 from components.narrated_video_example_gen.manifest import VideoRow
 from components.narrated_video_example_gen.single_video import (
     Transcript,
@@ -53,8 +55,8 @@ class Folders:
     Attributes:
       examples: gets Split-*/ with gzipped TFRecords of caption records.
       clips: gets Split-*/ with TFRecords of clip records.
-      ledger: gets ledger.jsonl and summary.json; on the file system of the others, as unfinished
-        files lie there.
+      ledger: gets ledger.jsonl, summary.json and videos.jsonl; on the file system of the others, as
+        unfinished files lie there.
       captions: gets <video id>.csv with the captions of each video, if not empty.
     """
 
@@ -112,7 +114,10 @@ def ingest(
         shards = _shards(plan.rows, config)
         if shards:
             _run(shards, config, folders, work, make_pipeline, threads)
-        with complete_files.written(os.path.join(folders.ledger, ledger.LEDGER_FILE)) as stream:
+        with (
+            complete_files.written(os.path.join(folders.ledger, ledger.LEDGER_FILE)) as stream,
+            complete_files.written(os.path.join(folders.ledger, ledger.KEPT_FILE)) as kept_stream,
+        ):
             book = Ledger(stream, plan.num_annotated)
             book.add_all(plan.entries)
             kept_clips = dict.fromkeys(SPLITS, 0)
@@ -120,8 +125,11 @@ def ingest(
                 with tf.io.gfile.GFile(os.path.join(work, shard.report_name)) as report_stream:
                     report = json.load(report_stream)
                 book.add_all(Entry(**entry) for entry in report["entries"])
-                book.keep(report["videos"], report["clips"])
-                kept_clips[shard.split] += report["clips"]
+                kept = [KeptVideo(**video) for video in report["kept"]]
+                kept_stream.writelines(video.to_json() + "\n" for video in kept)
+                clips = sum(video.clips for video in kept)
+                book.keep(len(kept), clips)
+                kept_clips[shard.split] += clips
     finally:
         tf.io.gfile.rmtree(work)
     with complete_files.written(os.path.join(folders.ledger, ledger.SUMMARY_FILE)) as stream:
@@ -146,7 +154,8 @@ def run_ingest(
     Args:
       videos: a folder of videos, or a manifest CSV; it may be empty where annotations name the
         videos and no frames are stored.
-      output: folder that gets examples/, clips/, captions/, ledger.jsonl and summary.json.
+      output: folder that gets examples/, clips/, captions/, ledger.jsonl, summary.json and
+        videos.jsonl.
       config: the settings.
       num_workers: processes of this machine that decode; 0 for one for each core.
       engine: Beam's arguments where the work is not for this machine's processes.
@@ -346,6 +355,9 @@ class _IngestShard(beam.DoFn):
         self._work = work
         self._plan = plan
         self._threads = threads
+        self._milliseconds = Metrics.distribution("ingest", "milliseconds_a_video")
+        self._clips = Metrics.counter("ingest", "clips")
+        self._bytes = Metrics.counter("ingest", "clip_bytes")
 
     def process(self, place: tuple[int, int]) -> None:
         """Reads a shard's videos one after the other.
@@ -355,8 +367,7 @@ class _IngestShard(beam.DoFn):
         """
         shard = _read_plan(self._plan, place)
         entries = []
-        clips = 0
-        kept_videos = set()
+        kept = []
         clips_path = os.path.join(self._folders.clips, shard.clips_name)
         examples_path = os.path.join(self._folders.examples, shard.examples_name)
         with (
@@ -366,6 +377,8 @@ class _IngestShard(beam.DoFn):
             tf.io.TFRecordWriter(unfinished_examples, "GZIP") as examples_writer,
         ):
             for row in shard.rows:
+                started = time.monotonic()
+                clips = 0
                 for item in ingest_video(row, self._config, self._threads):
                     if isinstance(item, Entry):
                         entries.append(dataclasses.asdict(item))
@@ -373,10 +386,16 @@ class _IngestShard(beam.DoFn):
                         self._write_captions(item)
                     else:
                         clips += 1
-                        kept_videos.add(row.video_id)
-                        clips_writer.write(records.serialize_clip(item.clip))
+                        record = records.serialize_clip(item.clip)
+                        clips_writer.write(record)
                         examples_writer.write(records.serialize_caption(item.caption))
-        report = {"videos": len(kept_videos), "clips": clips, "entries": entries}
+                        self._bytes.inc(len(record))
+                if clips:
+                    self._clips.inc(clips)
+                    video = KeptVideo(row.video_id, row.source, shard.split, clips)
+                    kept.append(dataclasses.asdict(video))
+                self._milliseconds.update(round(1000 * (time.monotonic() - started)))
+        report = {"kept": kept, "entries": entries}
         with complete_files.written(os.path.join(self._work, shard.report_name)) as stream:
             json.dump(report, stream)
 

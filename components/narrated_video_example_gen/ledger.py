@@ -8,6 +8,8 @@ from typing import Any, TextIO
 
 LEDGER_FILE = "ledger.jsonl"
 SUMMARY_FILE = "summary.json"
+# Lies beside them: an ingest's videos that were kept, see `KeptVideo`.
+KEPT_FILE = "videos.jsonl"
 
 # What the settings or the manifest leave out on purpose, and annotated videos that are not there:
 # videos vanish from the web. Neither counts as failed.
@@ -50,6 +52,36 @@ class Entry:
 
         Args:
           line: one line of a ledger.
+        """
+        return cls(**json.loads(line))
+
+
+@dataclasses.dataclass(frozen=True)
+class KeptVideo:
+    """One video that gave clips.
+
+    Attributes:
+      video_id: identifier of the video.
+      path: the video file, or the file that names it.
+      split: "train" or "eval".
+      clips: number of its clips.
+    """
+
+    video_id: str
+    path: str
+    split: str
+    clips: int
+
+    def to_json(self) -> str:
+        """Returns the video as one line of JSON."""
+        return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, line: str) -> "KeptVideo":
+        """Returns the video that `to_json` wrote.
+
+        Args:
+          line: one line of a `videos.jsonl`.
         """
         return cls(**json.loads(line))
 

@@ -1,6 +1,8 @@
 """The whole MIL-NCE road on small sample videos: killed, resumed, cached, served, searched."""
 
 import collections
+import csv
+import io
 import json
 import os
 import pathlib
@@ -95,6 +97,43 @@ def test_people_find_what_the_run_leaves(killed_then_finished):
     assert "http" not in report.replace("http://www.w3.org", "")
     assert (output / "ledger.jsonl").exists()
     assert "videos" in printed
+
+
+def test_summary_and_report_tell_how_the_run_went(killed_then_finished):
+    output, _ = killed_then_finished
+    summary = json.loads((output / "run_summary.json").read_text())
+    nodes = {node["node"]: node for node in summary["nodes"]}
+    assert len(nodes) == _NODES
+    ingest, trainer = nodes["NarratedVideoExampleGen"], nodes["TextVideoTrainer"]
+    assert (ingest["state"], trainer["state"]) == ("cached", "executed")
+    assert ingest["run_id"] != summary["run_id"] == trainer["run_id"]
+    assert ingest["figures"]["videos_read"] == ingest["figures"]["videos_kept"] == 10
+    (times,) = (m for m in ingest["figures"]["beam"] if m["name"] == "milliseconds_a_video")
+    assert times["value"]["count"] == 10
+    # Those of the killed run before its last checkpoint are among them.
+    assert trainer["figures"]["samples"] == 60 * 8
+    assert 0 <= trainer["figures"]["input_stall"] < 1
+    assert all(node["seconds"] >= 0 for node in nodes.values())
+    report = (output / "report.html").read_text()
+    assert report.count("How the run went") == 1
+    assert f"from the cache, made by run {ingest['run_id']}" in " ".join(report.split())
+
+
+def test_lineage_names_videos_settings_and_code(killed_then_finished, data, howto100m):
+    output, _ = killed_then_finished
+    hub = str(output / "hub" / "local" / "mil-nce-s3d")
+    content = json.loads(howto100m("lineage", hub, "--json"))
+    steps = {step["node"]: step for step in content["steps"]}
+    assert {"NarratedVideoExampleGen", "TextVideoTrainer", "RetrievalEvaluator"} < set(steps)
+    assert steps["TextVideoTrainer"]["settings"]["custom_config"]["training"]["steps"] == 60
+    summary = json.loads((output / "run_summary.json").read_text())
+    assert {step["code_version"] for step in steps.values()} == {summary["code_version"]}
+    assert summary["code_version"] != "unknown"
+    videos = list(csv.DictReader(io.StringIO(howto100m("lineage", hub, "--videos"))))
+    trained = {video["path"] for video in videos if video["node"] == "NarratedVideoExampleGen"}
+    assert trained == {str(path) for path in (data / "videos").glob("*.mp4")}
+    assert sum(video["node"] == "AnnotatedVideoExampleGen" for video in videos) == 3
+    assert "made by:" in howto100m("lineage", hub).splitlines()
 
 
 def test_pushed_model_serves_text_and_video_without_this_project(killed_then_finished):

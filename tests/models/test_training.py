@@ -87,6 +87,14 @@ def test_log_lines_after_the_last_checkpoint_are_dropped(tmp_path):
     assert "learning_rate" in _log(tmp_path)[-1]
 
 
+def test_the_log_tells_the_speed_and_the_waiting_of_each_epoch(tmp_path):
+    _fit(_linear_model(), tmp_path, 10)
+    for line in _log(tmp_path):
+        assert line["clips"] == 5 * 2
+        assert 0 <= line["input_wait_seconds"] < line["train_seconds"]
+        assert line["clips_per_second"] > 0
+
+
 def test_nan_stops_with_an_error_that_names_the_step(tmp_path):
     model = _linear_model(learning_rate=1e30)
     with pytest.raises(FloatingPointError, match=r"loss is (nan|inf) after step [1-5]; lower"):

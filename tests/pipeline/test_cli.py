@@ -22,6 +22,7 @@ COMMANDS = [
     "ablate",
     "study",
     "evaluate",
+    "lineage",
     "metrics",
     "results",
 ]
@@ -71,6 +72,20 @@ def test_run_with_a_mistyped_setting_is_one_clear_line(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("below", ["", "out"], ids=["a-file", "below-a-file"])
+@pytest.mark.parametrize("command", ["run", "ingest", "sample-data"])
+def test_an_output_that_cannot_be_a_folder_is_one_clear_line(tmp_path, command, below):
+    (tmp_path / "file").write_text("kept")
+    arguments = [command, "--output", str(tmp_path / "file" / below)]
+    arguments += [] if command == "sample-data" else ["--videos", str(tmp_path)]
+    result = CliRunner().invoke(cli.main, [*arguments, "--workers", "1"])
+    assert result.exit_code == 1
+    (line,) = result.output.splitlines()[-1:]
+    assert line.startswith(f"Error: {tmp_path / 'file'}")
+    assert line.endswith(": what should be a folder is a file; give a folder that you can write to")
+    assert (tmp_path / "file").read_text() == "kept"
+
+
 def test_run_with_more_candidates_than_stored_captions_is_one_clear_line(tmp_path):
     arguments = ["run", "--videos", str(tmp_path), "--output", str(tmp_path / "out")]
     result = CliRunner().invoke(cli.main, [*arguments, "--set", "training.num_candidates=9"])
@@ -107,7 +122,8 @@ def test_ingest_reads_a_folder_and_says_what_it_kept(tmp_path):
     assert result.exit_code == 0, result.output
     assert "videos: 3 read, 2 kept, 1 left out" in result.output
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"examples", "clips", "captions", "ledger.jsonl", "summary.json"}
+    files = {"ledger.jsonl", "summary.json", "videos.jsonl"}
+    assert names == {"examples", "clips", "captions", *files}
 
 
 def test_unexpected_error_is_named(tmp_path, monkeypatch):

@@ -5,10 +5,12 @@ import dataclasses
 import json
 import pathlib
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import apache_beam as beam
+from apache_beam.metrics import Metrics
 
 from components import complete_files
 from components.benchmark_evaluator.embedding.row_rules import RowRule
@@ -157,6 +159,7 @@ class _Embed(beam.DoFn):
         self._source = source
         self._folder = folder
         self._error_path = error_path
+        self._milliseconds = Metrics.distribution("benchmark", "milliseconds_a_video")
 
     def process(self, element: tuple[str, VideoJob]) -> None:
         """Embeds a video. Nothing that it contains makes it raise.
@@ -167,9 +170,11 @@ class _Embed(beam.DoFn):
         key, job = element
         if self._error_path.exists():
             return
+        started = time.monotonic()
         try:
             rows = self._source.rows(job.paths, job.rule)
             EmbeddingStore(self._folder).write(key, rows)
+            self._milliseconds.update(round(1000 * (time.monotonic() - started)))
         except tuple(_ERRORS.values()) as error:
             name = next(name for name, kind in _ERRORS.items() if isinstance(error, kind))
             message = str(error)

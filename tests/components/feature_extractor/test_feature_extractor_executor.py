@@ -71,7 +71,7 @@ def test_do_fills_the_artifacts(examples, outputs, features, tmp_path):
     summary = json.loads((tmp_path / "root" / "ledger" / "summary.json").read_text())
     assert summary["videos"] == {"read": 2, "kept": 2, "left_out": {}}
     left = sorted(os.listdir(tmp_path / "root" / "ledger"))
-    assert left == ["ledger.jsonl", "summary.json"]
+    assert left == ["beam_metrics.json", "ledger.jsonl", "summary.json"]
 
 
 def test_only_splits_with_videos_are_named(examples, outputs, features, tmp_path):

@@ -158,6 +158,18 @@ def test_records_of_both_kinds_agree_and_splits_share_no_video(good_folder, tmp_
         count = -(-len(videos[split]) // SMALL.videos_per_shard)
         assert names == [f"clips-{n:05d}-of-{count:05d}.tfrecord" for n in range(count)]
     assert videos["train"] | videos["eval"] == {f"good{n}".encode() for n in range(8)}
+    assert sorted((output / "videos.jsonl").read_text().splitlines()) == sorted(
+        json.dumps(
+            {
+                "video_id": video_id.decode(),
+                "path": str(good_folder / f"{video_id.decode()}.mp4"),
+                "split": split,
+                "clips": 2,
+            }
+        )
+        for split, video_ids in videos.items()
+        for video_id in video_ids
+    )
     assert not videos["train"] & videos["eval"]
     assert (output / "captions" / "good3.csv").read_text() == (
         "start,end,text\n1.0,3.0,fold number 3\n6.0,9.0,cut number 3\n"

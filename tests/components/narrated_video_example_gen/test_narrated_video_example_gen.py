@@ -66,6 +66,23 @@ def test_do_fills_the_artifacts(videos, outputs, tmp_path):
     assert (tmp_path / "root" / "ledger" / "ledger.jsonl").read_text() == ""
 
 
+def test_do_keeps_what_the_workers_counted(videos, outputs, tmp_path):
+    run(videos, outputs, tmp_path / "state")
+    folder = tmp_path / "root" / "ledger"
+    metrics = {
+        item["name"]: item for item in json.loads((folder / "beam_metrics.json").read_text())
+    }
+    assert set(metrics) == {"clips", "clip_bytes", "milliseconds_a_video"}
+    assert {item["step"] for item in metrics.values()} == {"Ingest"}
+    assert metrics["clips"]["value"] == 4
+    shards = (tmp_path / "root" / "clips").glob("Split-*/*.tfrecord")
+    # A TFRecord adds 16 bytes to each of the four records.
+    assert metrics["clip_bytes"]["value"] == sum(path.stat().st_size for path in shards) - 4 * 16
+    times = metrics["milliseconds_a_video"]["value"]
+    assert times["count"] == 4
+    assert 0 < times["min"] <= times["mean"] <= times["max"] <= times["sum"]
+
+
 def test_ledger_of_a_failure_outlives_the_outputs(videos, outputs, tmp_path):
     for path in videos.glob("*.mp4"):
         path.write_bytes(b"")

@@ -170,7 +170,8 @@ def log(folder: pathlib.Path) -> list[dict[str, float]]:
     """Returns the lines of a job's log without the speed."""
     lines = (folder / "checkpoints" / training.LOG_NAME).read_text().splitlines()
     parsed = [json.loads(line) for line in lines]
-    return [{k: v for k, v in line.items() if k != "clips_per_second"} for line in parsed]
+    speed = {"clips_per_second", "train_seconds", "input_wait_seconds"}
+    return [{k: v for k, v in line.items() if k not in speed} for line in parsed]
 
 
 def main() -> None:

@@ -1,0 +1,69 @@
+"""What to do where a place cannot be written to, from whichever library the error came."""
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+
+_FREE_SPACE = "free some space, or give a folder elsewhere, and run the command again"
+_GIVE_ANOTHER = "give a folder that you can write to"
+# What is wrong and what to do, by the system's error.
+_ADVICE = {
+    errno.ENOSPC: ("the disk is full", _FREE_SPACE),
+    errno.EDQUOT: ("your quota of disk space is used up", _FREE_SPACE),
+    errno.EROFS: ("the file system can only be read", _GIVE_ANOTHER),
+    errno.EACCES: ("access is denied", "change the permissions, or give another file or folder"),
+    errno.EPERM: ("access is denied", "change the permissions, or give another file or folder"),
+    errno.ENOTDIR: ("what should be a folder is a file", _GIVE_ANOTHER),
+    # Where a folder is made that may be there already.
+    errno.EEXIST: ("what should be a folder is a file", _GIVE_ANOTHER),
+}
+# TensorFlow and Beam's workers tell the system's error in words; SQLite has words of its own.
+_IN_WORDS = {
+    **{
+        os.strerror(number): number
+        for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENOTDIR)
+    },
+    "database or disk is full": errno.ENOSPC,
+    "attempt to write a readonly database": errno.EROFS,
+}
+# "[Errno 28] No space left on device: '/x/y'" of Python, "/x/y; No space left on device" of
+# TensorFlow.
+_PATH = r"(?:{words}: '(?P<after>[^']+)'|(?P<before>/[^;:'\"\s]+); {words})"
+
+
+def storage_problem(error: BaseException) -> str | None:
+    """Returns one line on a place that cannot be written to, or None for an error of another kind.
+
+    Args:
+      error: the error; those that led to it count too, as a full disk is often noticed first by
+        one library and then, when that cleans up, by another.
+    """
+    for link in _chain(error):
+        number, path = _problem(link)
+        if number is not None:
+            what, advice = _ADVICE[number]
+            return f"{path}: {what}; {advice}" if path else f"{what}; {advice}"
+    return None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yields an error and what led to it, the first of them first."""
+    links: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and link not in links:
+        links.append(link)
+        link = link.__cause__ or link.__context__
+    yield from reversed(links)
+
+
+def _problem(error: BaseException) -> tuple[int | None, str]:
+    """Returns the system's error that an exception is about, and the path where that is told."""
+    if isinstance(error, OSError) and error.errno in _ADVICE:
+        return error.errno, os.fspath(error.filename) if error.filename else ""
+    text = str(error)
+    for words, number in _IN_WORDS.items():
+        if words in text:
+            found = re.search(_PATH.format(words=re.escape(words)), text)
+            return number, (found["after"] or found["before"]) if found else ""
+    return None, ""
