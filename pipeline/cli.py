@@ -16,6 +16,7 @@ from pipeline.benchmarks.cli import evaluate, metrics, results
 from pipeline.benchmarks.exclusion import exclude_option, exclusion, exclusion_lines
 from pipeline.benchmarks.gate import check_gate, gate_options
 from pipeline.errors import errors_in_one_line
+from pipeline.hub.cli import hub
 from pipeline.studies.cli import study
 
 
@@ -461,4 +462,5 @@ main.add_command(ablate)
 main.add_command(evaluate)
 main.add_command(metrics)
 main.add_command(results)
+main.add_command(hub)
 main.add_command(study)

@@ -29,3 +29,24 @@ def test_addresses_are_left_to_those_who_load_them():
 def test_folder_without_a_model_is_one_clear_error(tmp_path, name):
     with pytest.raises(ValueError, match="holds no pushed model: give the folder of a version"):
         hub_folder.version_folder(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["acme", "mil-nce-s3d", "v1.2", "_x", "7", "x" * 100])
+def test_names_that_are_parts_of_a_url(name):
+    assert hub_folder.is_name(name)
+    assert hub_folder.publisher_and_model(f"gs://bucket/{name}/model/") == (name, "model")
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", ".git", "-x", "a b", "a%2e", "ä", "a\\b", "a\0", "a\n", "x" * 101]
+)
+def test_names_that_are_not(name):
+    assert not hub_folder.is_name(name)
+    with pytest.raises(ValueError, match="does not end in publisher/model"):
+        hub_folder.publisher_and_model(f"hub/{name}/..")
+
+
+@pytest.mark.parametrize("name", ["", "-1", "1e3", "1.0", "٣", " 1", "1\n", "1" * 21, ".pushing-1"])
+def test_versions_are_numbers(name):
+    assert not hub_folder.is_version(name)
+    assert hub_folder.is_version("1700000000")
