@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable, Iterable
 
 SAVED_MODEL_FILE = "saved_model.pb"
 CARD_FILE = "MODEL_CARD.md"
@@ -9,7 +10,8 @@ ARCHIVE_SUFFIX = ".tar.gz"
 
 # They are parts of a URL as they are, and no folder that a program keeps for itself (.git).
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", re.ASCII)
-_VERSION = re.compile(r"[0-9]{1,20}", re.ASCII)
+# TensorFlow Serving reads a version into 64 bits, and leaves what is no number alone.
+_VERSION = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 def is_name(name: str) -> bool:
@@ -30,22 +32,33 @@ def is_version(name: str) -> bool:
     return _VERSION.fullmatch(name) is not None
 
 
-def publisher_and_model(path: str) -> tuple[str, str]:
-    """Returns the publisher and the name of the model whose versions are in a folder.
+def check_names(publisher: str, model_name: str) -> None:
+    """Checks the two levels of a hub folder above the versions.
 
     Args:
-      path: `<hub>/<publisher>/<model>`.
+      publisher: the first level.
+      model_name: the second one.
 
     Raises:
       ValueError: a name is not one that a hub folder may have.
     """
-    names = path.rstrip("/").split("/")[-2:]
-    if len(names) < 2 or not all(is_name(name) for name in names):
-        raise ValueError(
-            f"{path} does not end in publisher/model: a name has at most 100 letters, digits and "
-            f"any of ._- and starts with none of .-"
-        )
-    return names[0], names[1]
+    for what, name in (("publisher", publisher), ("model", model_name)):
+        if not is_name(name):
+            raise ValueError(
+                f"{name!r} cannot be the name of a {what} in a hub folder: give at most 100 "
+                f"letters, digits and any of ._- that do not start with a dot or a dash"
+            )
+
+
+def newest(names: Iterable[str], is_whole: Callable[[str], bool]) -> str | None:
+    """Returns the highest version that is whole, or None.
+
+    Args:
+      names: what is in the folder of a model.
+      is_whole: tells whether the version of that name is all there.
+    """
+    versions = filter(is_version, (name.rstrip("/") for name in names))
+    return next(filter(is_whole, sorted(versions, key=int, reverse=True)), None)
 
 
 def version_folder(path: str) -> str:
@@ -61,13 +74,12 @@ def version_folder(path: str) -> str:
     if "://" in path or os.path.isfile(os.path.join(path, SAVED_MODEL_FILE)):
         return path
     if os.path.isdir(path):
-        versions = [
-            name
-            for name in os.listdir(path)
-            if is_version(name) and os.path.isfile(os.path.join(path, name, SAVED_MODEL_FILE))
-        ]
-        if versions:
-            return os.path.join(path, max(versions, key=int))
+        version = newest(
+            os.listdir(path),
+            lambda name: os.path.isfile(os.path.join(path, name, SAVED_MODEL_FILE)),
+        )
+        if version:
+            return os.path.join(path, version)
     raise ValueError(
         f"{path} holds no pushed model: give the folder of a version, with its saved_model.pb, or "
         f"the folder whose numbered subfolders are versions"

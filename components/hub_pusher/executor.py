@@ -16,7 +16,9 @@ from models import hub_folder
 MODEL_KEY = "model"
 MODEL_BLESSING_KEY = "model_blessing"
 PUSHED_MODEL_KEY = "pushed_model"
-HUB_DIRECTORY_KEY = "hub_directory"
+HUB_KEY = "hub"
+PUBLISHER_KEY = "publisher"
+MODEL_NAME_KEY = "model_name"
 KAGGLE_HANDLE_KEY = "kaggle_handle"
 
 
@@ -34,28 +36,31 @@ class Executor(pusher_executor.Executor):
         Args:
           input_dict: `model` and, where given, `model_blessing`.
           output_dict: `pushed_model`.
-          exec_properties: `hub_directory`, and `kaggle_handle`, empty for no upload.
+          exec_properties: `hub`, `publisher`, `model_name`, and `kaggle_handle`, empty for no
+            upload.
 
         Raises:
-          ValueError: there is no SavedModel, or Kaggle could not hold the model.
-          RuntimeError: the upload to Kaggle is not possible, or failed after the push.
+          ValueError: there is no SavedModel, or a name is not one that a hub, or Kaggle, can have.
+          RuntimeError: the hub folder cannot be written to; the upload to Kaggle is not possible,
+            or failed after the push, which a repeated execution then takes as it is.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         pushed = artifact_utils.get_single_instance(output_dict[PUSHED_MODEL_KEY])
         if not self.CheckBlessing(input_dict):
             self._MarkNotPushed(pushed)
             return
-        hub_directory = exec_properties[HUB_DIRECTORY_KEY]
+        publisher, model_name = exec_properties[PUBLISHER_KEY], exec_properties[MODEL_NAME_KEY]
+        hub_folder.check_names(publisher, model_name)
         handle = exec_properties[KAGGLE_HANDLE_KEY]
         if handle:
             kaggle.check_access(handle)
         model = self.GetModelPath(input_dict)
-        folder = push.push(model, hub_directory)
+        folder = push.push(model, os.path.join(exec_properties[HUB_KEY], publisher, model_name))
         version = os.path.basename(folder)
-        logging.info("Pushed version %s to %s.", version, folder)
-        if handle:
-            name = "/".join(hub_folder.publisher_and_model(hub_directory))
-            with push.local_copy(folder) as local:
-                kaggle.upload(local, handle, f"{name}, version {version}")
+        logging.info("Version %s is in %s.", version, folder)
         io_utils.copy_dir(model, pushed.uri)
+        # The last step, as it would make a second version on Kaggle if it was repeated.
+        if handle:
+            with push.local_copy(folder) as local:
+                kaggle.upload(local, handle, f"{publisher}/{model_name}, version {version}")
         self._MarkPushed(pushed, pushed_destination=folder, pushed_version=version)

@@ -26,18 +26,18 @@ def check_handle(handle: str) -> None:
         )
 
 
-def check_access(handle: str) -> None:
-    """Checks all that an upload needs before anything is uploaded.
+def check_setup(handle: str) -> None:
+    """Checks on this machine alone what an upload needs.
 
     Args:
       handle: `<owner>/<model>/<framework>/<variation>`.
 
     Raises:
       ValueError: the handle names no model that Kaggle could hold, or kaggle.json is damaged.
-      RuntimeError: kagglehub is missing, there are no credentials, or Kaggle does not know them.
+      RuntimeError: kagglehub is missing, or there are no credentials.
     """
     check_handle(handle)
-    kagglehub = _kagglehub()
+    _kagglehub()
     from kagglehub import config
     from kagglehub import handle as handles
 
@@ -51,17 +51,29 @@ def check_access(handle: str) -> None:
         ) from None
     if config.get_kaggle_credentials() is None:
         raise RuntimeError(
-            f"nothing is pushed, as {handle} cannot be uploaded without credentials: set "
-            f"KAGGLE_API_TOKEN, or KAGGLE_USERNAME and KAGGLE_KEY, or put a kaggle.json into "
-            f"~/.kaggle"
+            f"no model can be uploaded as {handle} without credentials: set KAGGLE_API_TOKEN, or "
+            f"KAGGLE_USERNAME and KAGGLE_KEY, or put a kaggle.json into ~/.kaggle"
         )
+
+
+def check_access(handle: str) -> None:
+    """Checks all that an upload needs, Kaggle's own consent to the credentials too.
+
+    Args:
+      handle: `<owner>/<model>/<framework>/<variation>`.
+
+    Raises:
+      ValueError: the handle names no model that Kaggle could hold, or kaggle.json is damaged.
+      RuntimeError: kagglehub is missing, there are no credentials, or Kaggle does not know them.
+    """
+    check_setup(handle)
     try:
-        kagglehub.whoami(verbose=False)
+        _kagglehub().whoami(verbose=False)
     except Exception:
         # kagglehub gives one error for both, and its cause may hold the request.
         raise RuntimeError(
-            f"nothing is pushed, as {handle} cannot be uploaded: Kaggle does not take the "
-            f"credentials, or cannot be reached"
+            f"nothing is pushed, as no model can be uploaded as {handle}: Kaggle does not take the "
+            f"credentials, or cannot be reached; mend that and run again"
         ) from None
 
 
@@ -82,7 +94,7 @@ def upload(folder: str, handle: str, notes: str = "") -> None:
     except Exception as error:
         raise RuntimeError(
             f"the upload to Kaggle as {handle} failed: {_without_secrets(str(error))}; the "
-            f"version stays in the hub folder, push again"
+            f"version is in the hub folder, and a second run only repeats the upload"
         ) from None
 
 
@@ -91,8 +103,8 @@ def _kagglehub() -> ModuleType:
         import kagglehub
     except ImportError as error:
         raise RuntimeError(
-            "an upload to Kaggle needs kagglehub: install the extra `kaggle`, "
-            "pip install 'howto100m-tfx[kaggle]'"
+            "an upload to Kaggle needs kagglehub: install the extra `kaggle`, or "
+            "pip install 'kagglehub>=1,<2'"
         ) from error
     return kagglehub
 

@@ -24,10 +24,14 @@ from components.hub_pusher import archive
 from models import hub_folder
 
 _STAGING = ".pushing-"
+_BLOCK_BYTES = 1 << 20
 
 
 def push(model: str, hub_directory: str, now: float | None = None) -> str:
     """Copies a model into its hub folder as a new version, with its archive beside it.
+
+    A model that is the newest version already is not pushed again: a run that was cut off after
+    its push, and then repeated, makes no second version.
 
     Args:
       model: the folder of the SavedModel.
@@ -39,6 +43,7 @@ def push(model: str, hub_directory: str, now: float | None = None) -> str:
 
     Raises:
       ValueError: there is no SavedModel.
+      RuntimeError: the hub folder cannot be written to, or there is no room in it.
     """
     if not tf.io.gfile.exists(os.path.join(model, hub_folder.SAVED_MODEL_FILE)):
         raise ValueError(
@@ -47,11 +52,17 @@ def push(model: str, hub_directory: str, now: float | None = None) -> str:
         )
     now = time.time() if now is None else now
     hub_directory = hub_directory.rstrip("/")
-    tf.io.gfile.makedirs(hub_directory)
-    if _is_remote(hub_directory):
-        return _push_in_order(model, hub_directory, now)
-    with _alone_in(hub_directory):
-        return _push_by_rename(model, hub_directory, now)
+    try:
+        tf.io.gfile.makedirs(hub_directory)
+        push_new = _push_in_order if _is_remote(hub_directory) else _push_by_rename
+        with _alone_in(hub_directory):
+            return _newest_if_same(model, hub_directory) or push_new(model, hub_directory, now)
+    except (OSError, tf.errors.OpError) as error:
+        reason = str(error) or type(error).__name__
+        raise RuntimeError(
+            f"no new version can be made in {hub_directory}: {reason}; give a hub folder that can "
+            f"be written to and has room for the model twice, and run again"
+        ) from error
 
 
 def next_version(names: Iterable[str], now: float) -> str:
@@ -90,19 +101,56 @@ def _is_remote(path: str) -> bool:
 
 @contextlib.contextmanager
 def _alone_in(directory: str) -> Iterator[None]:
-    """Waits until no other push works in a local folder; a killed one does not hold it."""
+    """Waits until no other push works in a local folder, and clears up after killed ones."""
+    if _is_remote(directory):
+        yield
+        return
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # A killed process does not hold it.
+        for name in os.listdir(directory):
+            if name.startswith(_STAGING):
+                _discard(directory, name.removeprefix(_STAGING))
         yield
     finally:
         os.close(descriptor)
 
 
+def _newest_if_same(model: str, hub_directory: str) -> str | None:
+    """Returns the folder of the newest version if it holds the files of the model."""
+    version = hub_folder.newest(
+        tf.io.gfile.listdir(hub_directory),
+        lambda name: tf.io.gfile.exists(
+            os.path.join(hub_directory, name, hub_folder.SAVED_MODEL_FILE)
+        ),
+    )
+    if version is None:
+        return None
+    folder = os.path.join(hub_directory, version)
+    is_packed = tf.io.gfile.exists(folder + hub_folder.ARCHIVE_SUFFIX)
+    return folder if is_packed and _have_same_files(model, folder) else None
+
+
+def _have_same_files(first: str, second: str) -> bool:
+    # Object stores know no empty folder.
+    files, others = (
+        sorted((entry for entry in _entries(folder) if entry.open), key=lambda entry: entry.name)
+        for folder in (first, second)
+    )
+    if [(file.name, file.size) for file in files] != [(file.name, file.size) for file in others]:
+        return False
+    return all(map(_have_same_bytes, files, others))
+
+
+def _have_same_bytes(first: archive.Entry, second: archive.Entry) -> bool:
+    with first.open() as stream, second.open() as other:
+        while block := stream.read(_BLOCK_BYTES):
+            if block != other.read(_BLOCK_BYTES):
+                return False
+    return True
+
+
 def _push_by_rename(model: str, hub_directory: str, now: float) -> str:
-    for name in os.listdir(hub_directory):
-        if name.startswith(_STAGING):
-            _discard(hub_directory, name.removeprefix(_STAGING))
     version = next_version(os.listdir(hub_directory), now)
     folder = os.path.join(hub_directory, version)
     staging = os.path.join(hub_directory, _STAGING + version)
@@ -134,7 +182,10 @@ def _push_in_order(model: str, hub_directory: str, now: float) -> str:
     marker = hub_folder.SAVED_MODEL_FILE
     _copy(model, folder, but=marker)
     _write_archive(model, folder + hub_folder.ARCHIVE_SUFFIX)
-    tf.io.gfile.copy(os.path.join(model, marker), os.path.join(folder, marker))
+    # Not all of these file systems show a file only when all of it is written.
+    unfinished = os.path.join(hub_directory, _STAGING + version)
+    tf.io.gfile.copy(os.path.join(model, marker), unfinished)
+    tf.io.gfile.rename(unfinished, os.path.join(folder, marker))
     return folder
 
 

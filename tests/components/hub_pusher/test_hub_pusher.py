@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_hub as hub
 from tfx import types
+from tfx.orchestration.data_types import RuntimeParameter
 from tfx.types import artifact_utils, standard_artifacts
 
 from components import artifacts
@@ -39,7 +40,12 @@ def _push(tmp_path, model, blessed=None, handle=""):
     executor.Executor().Do(
         inputs,
         {"pushed_model": [pushed]},
-        {"hub_directory": str(tmp_path / "hub" / "acme" / "howto"), "kaggle_handle": handle},
+        {
+            "hub": str(tmp_path / "hub"),
+            "publisher": "acme",
+            "model_name": "howto",
+            "kaggle_handle": handle,
+        },
     )
     return pushed
 
@@ -94,6 +100,26 @@ def test_kaggle_is_checked_before_and_uploaded_to_after_the_push(tmp_path, model
     assert calls == [(handle, False), (folder, handle, f"acme/howto, version {version}")]
 
 
+def test_a_run_after_a_failed_upload_only_repeats_the_upload(tmp_path, model, monkeypatch):
+    uploaded = []
+
+    def fail_once(folder, *_):
+        uploaded.append(folder)
+        if len(uploaded) == 1:
+            raise RuntimeError("Kaggle is down")
+
+    monkeypatch.setattr(kaggle, "check_access", lambda _: None)
+    monkeypatch.setattr(kaggle, "upload", fail_once)
+    handle = "acme/howto/tensorFlow2/default"
+    with pytest.raises(RuntimeError, match="Kaggle is down"):
+        _push(tmp_path, model, blessed=1, handle=handle)
+    pushed = _push(tmp_path, model, blessed=1, handle=handle)
+    folder = pushed.get_string_custom_property("pushed_destination")
+    assert uploaded == [folder, folder]
+    version = os.path.basename(folder)
+    assert sorted(os.listdir(tmp_path / "hub" / "acme" / "howto")) == [version, f"{version}.tar.gz"]
+
+
 def test_nothing_is_pushed_where_an_upload_is_not_possible(tmp_path, model, monkeypatch):
     def refuse(_):
         raise RuntimeError("no credentials")
@@ -104,33 +130,41 @@ def test_nothing_is_pushed_where_an_upload_is_not_possible(tmp_path, model, monk
     assert not (tmp_path / "hub").exists()
 
 
-def test_component_takes_a_model_and_gives_a_pushed_one():
-    pusher = component.HubPusher(
+def _component(**changed):
+    arguments = {"hub": "runs/demo/hub", "publisher": "acme", "model_name": "howto", **changed}
+    return component.HubPusher(
         model=types.Channel(type=standard_artifacts.Model),
         model_blessing=types.Channel(type=standard_artifacts.ModelBlessing),
-        hub_directory="runs/demo/hub/acme/howto",
+        **arguments,
     )
+
+
+def test_component_takes_a_model_and_gives_a_pushed_one():
+    pusher = _component()
     assert pusher.outputs["pushed_model"].type_name == "PushedModel"
     assert pusher.exec_properties == {
-        "hub_directory": "runs/demo/hub/acme/howto",
+        "hub": "runs/demo/hub",
+        "publisher": "acme",
+        "model_name": "howto",
         "kaggle_handle": "",
     }
 
 
+def test_the_hub_may_be_a_parameter_of_the_run():
+    hub = RuntimeParameter(name="hub", ptype=str, default="gs://bucket/hub")
+    taken = _component(hub=hub).exec_properties["hub"]
+    assert (taken.name, taken.default) == ("hub", "gs://bucket/hub")
+
+
 @pytest.mark.parametrize(
-    ("directory", "handle", "message"),
+    ("changed", "message"),
     [
-        ("hub/acme/how to", "", "does not end in publisher/model"),
-        ("hub/acme/.howto", "", "does not end in publisher/model"),
-        ("howto", "", "does not end in publisher/model"),
-        ("hub/acme/howto", "acme/howto", "is not owner/model/framework/variation"),
-        ("hub/acme/howto", "acme/howto/tensorFlow2/default/3", "Kaggle counts the versions"),
+        ({"model_name": "how to"}, "cannot be the name of a model"),
+        ({"publisher": ".."}, "cannot be the name of a publisher"),
+        ({"kaggle_handle": "acme/howto"}, "is not owner/model/framework/variation"),
+        ({"kaggle_handle": "acme/howto/tensorFlow2/default/3"}, "Kaggle counts the versions"),
     ],
 )
-def test_names_that_cannot_be_served_are_refused_at_once(directory, handle, message):
+def test_names_that_cannot_be_served_are_refused_at_once(changed, message):
     with pytest.raises(ValueError, match=message):
-        component.HubPusher(
-            model=types.Channel(type=standard_artifacts.Model),
-            hub_directory=directory,
-            kaggle_handle=handle,
-        )
+        _component(**changed)

@@ -164,6 +164,13 @@ def test_a_kaggle_json_will_do(server, tmp_path):
 def test_without_credentials_nothing_is_asked(server):
     with pytest.raises(RuntimeError, match="without credentials: set KAGGLE_API_TOKEN"):
         kaggle.check_access(_HANDLE)
+    with pytest.raises(RuntimeError, match="without credentials: set KAGGLE_API_TOKEN"):
+        kaggle.check_setup(_HANDLE)
+    assert server.calls == []
+
+
+def test_the_look_ahead_asks_nothing(server, credentials):
+    kaggle.check_setup(_HANDLE)
     assert server.calls == []
 
 

@@ -1,5 +1,7 @@
 import hashlib
 import os
+import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,18 +31,21 @@ def hub_directory(tmp_path):
 
 
 @pytest.fixture
-def memory_directory(tmp_path):
-    """Returns a folder of TensorFlow's file system in memory, which counts as a remote one."""
-    return "ram://" + str(tmp_path / "hub" / "acme" / "howto")
+def remote_directory(tmp_path):
+    """Returns a folder by an address, which counts as a remote one."""
+    return f"file://{tmp_path}/remote/acme/howto"
 
 
-def _fail_at(monkeypatch, file_name):
+_FULL = "the disk is full"
+
+
+def _fail_at(monkeypatch, file_name, error):
     """Makes the copy of one file fail, after the files before it."""
     copy = tf.io.gfile.copy
 
     def failing(source, target, overwrite=False):
         if os.path.basename(source) == file_name:
-            raise OSError("the disk is full")
+            raise error
         copy(source, target, overwrite)
 
     monkeypatch.setattr(tf.io.gfile, "copy", failing)
@@ -85,16 +90,60 @@ def test_a_new_version_is_higher_than_all(names, expected):
 
 
 def test_no_version_is_overwritten(model, hub_directory):
-    folders = [push.push(model, hub_directory, now=5) for _ in range(3)]
+    folders = []
+    for graph in (b"first", b"second", b"first"):
+        (pathlib.Path(model) / "saved_model.pb").write_bytes(graph)
+        folders.append(push.push(model, hub_directory, now=5))
     assert [os.path.basename(folder) for folder in folders] == ["5", "6", "7"]
 
 
-def test_pushes_at_the_same_time_get_versions_of_their_own(model, hub_directory):
+def _change(model, what):
+    folder = pathlib.Path(model)
+    if what == "bytes":
+        (folder / "variables" / "variables.index").write_bytes(b"xedni")
+    elif what == "size":
+        (folder / "saved_model.pb").write_bytes(b"graph and more")
+    elif what == "name":
+        (folder / "MODEL_CARD.md").rename(folder / "CARD.md")
+    elif what == "one more":
+        (folder / "assets" / "words.txt").write_text("x")
+
+
+@pytest.mark.parametrize("remote", [False, True])
+@pytest.mark.parametrize(
+    ("what", "version"),
+    [("nothing", "5"), ("bytes", "6"), ("size", "6"), ("name", "6"), ("one more", "6")],
+)
+def test_the_newest_version_is_not_pushed_again(
+    model, hub_directory, remote_directory, remote, what, version
+):
+    where = remote_directory if remote else hub_directory
+    push.push(model, where, now=5)
+    _change(model, what)
+    assert push.push(model, where, now=5) == f"{where}/{version}"
+    archives = [name for name in tf.io.gfile.listdir(where) if name.endswith(".tar.gz")]
+    assert len(archives) == int(version) - 4
+
+
+def test_a_version_without_an_archive_is_pushed_again(model, hub_directory):
+    os.remove(push.push(model, hub_directory, now=5) + ".tar.gz")
+    assert push.push(model, hub_directory, now=5) == f"{hub_directory}/6"
+
+
+def test_pushes_at_the_same_time_get_versions_of_their_own(model, hub_directory, tmp_path):
     folders = []
-    threads = [
-        threading.Thread(target=lambda: folders.append(push.push(model, hub_directory, now=5)))
-        for _ in range(4)
-    ]
+    threads = []
+    for number in range(4):
+        other = tmp_path / f"trained-{number}"
+        shutil.copytree(model, other)
+        (other / "saved_model.pb").write_text(f"graph {number}")
+        threads.append(
+            threading.Thread(
+                target=lambda other=str(other): folders.append(
+                    push.push(other, hub_directory, now=5)
+                )
+            )
+        )
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -103,9 +152,12 @@ def test_pushes_at_the_same_time_get_versions_of_their_own(model, hub_directory)
     assert len(os.listdir(hub_directory)) == 8
 
 
-def test_a_failed_push_leaves_nothing(model, hub_directory, monkeypatch):
-    _fail_at(monkeypatch, "variables.index")
-    with pytest.raises(OSError, match="disk is full"):
+@pytest.mark.parametrize(
+    "error", [OSError(_FULL), tf.errors.ResourceExhaustedError(None, None, _FULL)]
+)
+def test_a_failed_push_leaves_nothing(model, hub_directory, monkeypatch, error):
+    _fail_at(monkeypatch, "variables.index", error)
+    with pytest.raises(RuntimeError, match=r"no new version .* the disk is full; give a hub"):
         push.push(model, hub_directory)
     assert os.listdir(hub_directory) == []
 
@@ -130,8 +182,9 @@ def test_a_killed_push_shows_nothing_and_the_next_one_clears_up(model, hub_direc
     assert done.returncode == -signal.SIGKILL
     assert sorted(os.listdir(hub_directory)) == left
     push.push(model, hub_directory, now=20)
-    whole = [name for name in left if not name.startswith(".")]
-    assert sorted(os.listdir(hub_directory)) == sorted([*whole, "20", "20.tar.gz"])
+    # What was whole when it was killed is the version of this model.
+    version = "9" if "9" in left else "20"
+    assert sorted(os.listdir(hub_directory)) == [version, f"{version}.tar.gz"]
 
 
 def test_an_archive_whose_version_was_not_reached_is_cleared_up(model, hub_directory):
@@ -145,31 +198,40 @@ def test_an_archive_whose_version_was_not_reached_is_cleared_up(model, hub_direc
     assert sorted(os.listdir(hub_directory)) == ["20", "20.tar.gz", "3.tar.gz"]
 
 
+def test_a_place_that_is_no_folder_is_one_clear_line(model, tmp_path):
+    (tmp_path / "hub").write_text("a file")
+    with pytest.raises(RuntimeError, match=r"no new version .* give a hub folder that can be"):
+        push.push(model, str(tmp_path / "hub" / "acme" / "howto"))
+
+
 def test_a_folder_without_a_saved_model_is_one_clear_line(tmp_path, hub_directory):
     with pytest.raises(ValueError, match=r"holds no saved_model\.pb"):
         push.push(str(tmp_path), hub_directory)
     assert not os.path.exists(hub_directory)
 
 
-def test_a_remote_push_writes_the_saved_model_last(model, memory_directory, monkeypatch):
+def test_a_remote_push_writes_the_saved_model_last(model, remote_directory, monkeypatch):
     seen = []
     copy = tf.io.gfile.copy
 
     def watched(source, target, overwrite=False):
-        is_packed = tf.io.gfile.exists(f"{memory_directory}/9.tar.gz")
+        is_packed = tf.io.gfile.exists(f"{remote_directory}/9.tar.gz")
         seen.append((os.path.basename(target), is_packed))
         copy(source, target, overwrite)
 
     monkeypatch.setattr(tf.io.gfile, "copy", watched)
-    folder = push.push(model, memory_directory, now=9)
-    assert folder == f"{memory_directory}/9"
-    assert seen[-1] == ("saved_model.pb", True)
+    folder = push.push(model, remote_directory, now=9)
+    assert folder == f"{remote_directory}/9"
+    # It gets its name when it is whole.
+    assert seen[-1] == (".pushing-9", True)
     assert not any(packed for _, packed in seen[:-1])
-    assert push.push(model, memory_directory, now=9) == f"{memory_directory}/10"
+    assert sorted(tf.io.gfile.listdir(remote_directory)) == ["9", "9.tar.gz"]
+    with tf.io.gfile.GFile(f"{folder}/saved_model.pb", "rb") as stream:
+        assert stream.read() == b"graph"
 
 
 def test_a_remote_folder_is_copied_for_as_long_as_it_is_needed(tmp_path):
-    remote = f"ram://{tmp_path}/remote"
+    remote = f"file://{tmp_path}/remote"
     tf.io.gfile.makedirs(f"{remote}/variables")
     with tf.io.gfile.GFile(f"{remote}/variables/weights", "w") as stream:
         stream.write("w")
@@ -181,17 +243,17 @@ def test_a_remote_folder_is_copied_for_as_long_as_it_is_needed(tmp_path):
 
 
 def test_a_failed_remote_push_is_no_version_and_its_number_is_spent(
-    model, memory_directory, monkeypatch
+    model, remote_directory, monkeypatch
 ):
     with monkeypatch.context() as patch:
-        _fail_at(patch, "saved_model.pb")
-        with pytest.raises(OSError, match="disk is full"):
-            push.push(model, memory_directory, now=9)
-    assert not tf.io.gfile.exists(f"{memory_directory}/9/saved_model.pb")
-    assert push.push(model, memory_directory, now=9) == f"{memory_directory}/10"
+        _fail_at(patch, "saved_model.pb", OSError(_FULL))
+        with pytest.raises(RuntimeError, match="the disk is full"):
+            push.push(model, remote_directory, now=9)
+    assert not tf.io.gfile.exists(f"{remote_directory}/9/saved_model.pb")
+    assert push.push(model, remote_directory, now=9) == f"{remote_directory}/10"
 
 
-def test_a_remote_push_is_the_same_archive(model, hub_directory, memory_directory):
-    paths = [push.push(model, where, now=9) for where in (hub_directory, memory_directory)]
+def test_a_remote_push_is_the_same_archive(model, hub_directory, remote_directory):
+    paths = [push.push(model, where, now=9) for where in (hub_directory, remote_directory)]
     local, remote = (tf.io.gfile.GFile(f"{path}.tar.gz", "rb").read() for path in paths)
     assert local == remote
