@@ -5,12 +5,14 @@ unpacks the .tar.gz that comes. A browser asks without a format and gets the mod
 without a version is sent on to the newest one; as the client keeps what it loaded under the address
 that it was given, programs should name a version.
 
-For `?tf-hub-format=uncompressed` the client takes only a status 303 whose body is a gs:// location.
-The folder served here is a local one, so the answer is 406 and says what to set.
+For `?tf-hub-format=uncompressed` the client takes only a status 303 whose body is a gs:// location,
+from which it then reads. So it gets that where the hub folder lies on Google Cloud Storage as well,
+and otherwise a 406 that says what to set.
 """
 
 import hashlib
 import logging
+import re
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -30,22 +32,29 @@ from components.hub_server.folder import HubError, HubFolder
 from models import hub_folder
 
 _FORMAT = "tf-hub-format"
+_GCS = re.compile(r"gs://[a-z0-9][a-z0-9._-]+(/[A-Za-z0-9._-]+)*/?", re.ASCII)
 _MAX_URL_BYTES = 2048
 _MAX_HEADER_BYTES = 16384  # Enough for any browser's cookies.
 
 _logger = logging.getLogger(__name__)
 
 
-def create_app(folder: HubFolder) -> Starlette:
+def create_app(folder: HubFolder, gcs: str = "") -> Starlette:
     """Returns the app that serves a hub folder.
 
     Args:
       folder: what is served; it is read anew for every request.
+      gcs: where the same folder lies on Google Cloud Storage, as gs://…, or empty.
+
+    Raises:
+      ValueError: `gcs` is no such location.
     """
+    if gcs and not _GCS.fullmatch(gcs):
+        raise ValueError(f"{gcs!r} is not of the form gs://BUCKET/FOLDER")
 
     def answer(request: Request) -> Response:
         try:
-            return _answer(folder, request)
+            return _answer(folder, gcs, request)
         except HubError as error:
             return _refusal(error.status, str(error))
         except FileNotFoundError:
@@ -61,7 +70,7 @@ def _refusal(status: int, message: str) -> Response:
     return PlainTextResponse(message + "\n", status, headers=pages.HEADERS)
 
 
-def _answer(folder: HubFolder, request: Request) -> Response:
+def _answer(folder: HubFolder, gcs: str, request: Request) -> Response:
     _check_size(request)
     path = request.scope["path"].removeprefix("/").removesuffix("/")
     names = path.split("/") if path else []
@@ -80,15 +89,25 @@ def _answer(folder: HubFolder, request: Request) -> Response:
         return _archive(folder, request, *names)
     card = folder.card(*names)
     if wanted == "uncompressed":
+        return _location(gcs, *names)
+    return HTMLResponse(pages.model_page(*names, card), headers=pages.HEADERS)
+
+
+def _location(gcs: str, *names: str) -> Response:
+    if not gcs:
         raise HubError(
             406,
             "this hub is a local folder without a gs:// location: unset TFHUB_MODEL_LOAD_FORMAT or "
             "set it to COMPRESSED",
         )
-    return HTMLResponse(pages.model_page(*names, card), headers=pages.HEADERS)
+    # Without a header `location`, which the client would follow by HTTP.
+    location = "/".join((gcs.rstrip("/"), *names))
+    return PlainTextResponse(location, 303, headers=pages.HEADERS)
 
 
 def _check_size(request: Request) -> None:
+    if request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers:
+        raise HubError(413, "a request has no body here")
     # uvicorn limits only what has not come whole, and a request on a fast line has.
     if len(request.scope["raw_path"]) + len(request.scope["query_string"]) > _MAX_URL_BYTES:
         raise HubError(414, f"an address has at most {_MAX_URL_BYTES} bytes")

@@ -49,6 +49,11 @@ class HubFolder:
         Raises:
           ValueError: it is no folder, or cannot be read.
         """
+        if "://" in root:
+            raise ValueError(
+                f"{root} cannot be served, as it is no folder of this machine: `hub.load` reads it "
+                f"itself; or mount or copy it, and serve that"
+            )
         try:
             os.listdir(root)
         except OSError as error:
@@ -159,7 +164,7 @@ class HubFolder:
     def _version(self, publisher: str, model: str, version: str) -> str:
         folder = self._folder(publisher, model)
         if not hub_folder.is_version(version):
-            raise HubError(400, "a version is a number of at most 20 digits")
+            raise HubError(400, "a version is a number of at most 18 digits")
         folder = self._inside(os.path.join(folder, version))
         if not self._is_whole(folder):
             raise HubError(404, f"{publisher}/{model} has no version {version} here")

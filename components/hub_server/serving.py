@@ -15,7 +15,7 @@ _MAX_HEAD_BYTES = 32768
 _SHUTDOWN_SECONDS = 3
 
 
-def serve(root: str, host: str, port: int, ready: Callable[[str], None]) -> None:
+def serve(root: str, host: str, port: int, ready: Callable[[str], None], gcs: str = "") -> None:
     """Serves a hub folder until the process gets SIGINT or SIGTERM.
 
     Args:
@@ -23,12 +23,13 @@ def serve(root: str, host: str, port: int, ready: Callable[[str], None]) -> None
       host: the name or address to listen on.
       port: the port; 0 takes a free one.
       ready: is told the server's URL once connections are taken.
+      gcs: where the same folder lies on Google Cloud Storage, as gs://…, or empty.
 
     Raises:
-      ValueError: the folder cannot be read.
+      ValueError: the folder cannot be read, or `gcs` is no such location.
       RuntimeError: the address cannot be listened on.
     """
-    app = create_app(HubFolder(root))
+    app = create_app(HubFolder(root), gcs)
     with contextlib.closing(_listen(host, port)) as listener:
         name = f"[{host}]" if ":" in host else host
         ready(f"http://{name}:{listener.getsockname()[1]}")

@@ -20,7 +20,14 @@ def hub() -> None:
     show_default=True,
     help="Port to listen on; 0 takes a free one.",
 )
-def serve(directory: str, host: str, port: int) -> None:
+@click.option(
+    "--gcs",
+    default="",
+    metavar="gs://BUCKET/FOLDER",
+    help="Where the same folder lies on Google Cloud Storage, for clients with "
+    "TFHUB_MODEL_LOAD_FORMAT=UNCOMPRESSED, which read it there.",
+)
+def serve(directory: str, host: str, port: int, gcs: str) -> None:
     """Serve the models in DIR, a run's hub/, to `hub.load` and their cards to browsers.
 
     A model's address is http://HOST:PORT/PUBLISHER/MODEL/VERSION. Everyone who reaches the port can
@@ -30,5 +37,5 @@ def serve(directory: str, host: str, port: int) -> None:
         from components.hub_server import serving
 
         serving.serve(
-            directory, host, port, lambda url: click.echo(f"serving {directory} at {url}")
+            directory, host, port, lambda url: click.echo(f"serving {directory} at {url}"), gcs
         )

@@ -154,6 +154,24 @@ def test_the_client_that_wants_a_gs_location_is_told_what_to_set(client):
     assert "TFHUB_MODEL_LOAD_FORMAT" in answer.text
 
 
+@pytest.mark.parametrize("gcs", ["gs://bucket/hub", "gs://bucket/hub/"])
+def test_the_client_that_wants_a_gs_location_gets_that_of_a_version_that_is_here(hub, gcs):
+    app = create_app(HubFolder(str(hub)), gcs)
+    client = TestClient(app, follow_redirects=False)
+    answer = client.get("/acme/howto/17?tf-hub-format=uncompressed")
+    assert (answer.status_code, answer.text) == (303, "gs://bucket/hub/acme/howto/17")
+    assert "location" not in answer.headers
+    newest = client.get("/acme/howto?tf-hub-format=uncompressed")
+    assert newest.headers["location"] == "/acme/howto/17?tf-hub-format=uncompressed"
+    _assert_refused(client.get("/acme/howto/18?tf-hub-format=uncompressed"), 404)
+
+
+@pytest.mark.parametrize("gcs", ["s3://bucket/hub", "gs://", "gs:///hub", "gs://b/h\n", "bucket"])
+def test_a_location_of_another_kind_is_one_clear_line(hub, gcs):
+    with pytest.raises(ValueError, match="is not of the form gs://BUCKET/FOLDER"):
+        create_app(HubFolder(str(hub)), gcs)
+
+
 def test_a_handle_that_names_the_format_already_works(client):
     assert client.get(f"{_PACKED}&tf-hub-format=compressed").status_code == 200
     _assert_refused(client.get(f"{_PACKED}&tf-hub-format=uncompressed"), 400)
@@ -181,7 +199,7 @@ def test_a_handle_that_names_the_format_already_works(client):
         ("/acme/howto/-1", 400),
         ("/acme/howto/1e3", 400),
         ("/acme/howto/%D9%A1%D9%A7", 400),
-        ("/acme/howto/" + "1" * 21, 400),
+        ("/acme/howto/" + "1" * 19, 400),
         ("/acme/howto/18", 404),
         ("/acme/howto/017", 404),
         ("/acme/howto/17/saved_model.pb", 404),
@@ -210,6 +228,11 @@ def test_nothing_can_be_written(client, method, path):
 
 def test_a_request_with_too_large_headers_is_refused(client):
     _assert_refused(client.get("/", headers={"cookie": "x" * 20_000}), 431)
+
+
+def test_a_request_with_a_body_is_refused(client):
+    _assert_refused(client.request("GET", _PACKED, content=b"x" * 1000), 413)
+    _assert_refused(client.request("GET", _PACKED, content=iter([b"x"])), 413)
 
 
 @pytest.mark.parametrize("format_query", ["", "?tf-hub-format=compressed"])
@@ -273,3 +296,8 @@ def test_a_folder_that_cannot_be_served_is_one_clear_line(tmp_path, name):
     (tmp_path / "file").write_text("x")
     with pytest.raises(ValueError, match=f"{name} cannot be read: "):
         HubFolder(str(tmp_path / name))
+
+
+def test_a_remote_folder_is_left_to_those_who_load_from_it():
+    with pytest.raises(ValueError, match=r"`hub\.load` reads it itself"):
+        HubFolder("gs://bucket/hub")
