@@ -17,6 +17,7 @@ from pipeline.benchmarks.exclusion import exclude_option, exclusion, exclusion_l
 from pipeline.benchmarks.gate import check_gate, gate_options
 from pipeline.errors import errors_in_one_line
 from pipeline.hub.cli import hub
+from pipeline.hub.options import check_push, hub_options
 from pipeline.studies.cli import study
 
 
@@ -105,6 +106,7 @@ _workers_option = click.option(
 @gate_options
 @click.option("--publisher", default="local", show_default=True, help="Hub folder, first level.")
 @click.option("--model-name", help="Hub folder, second level. [default: the preset's]")
+@hub_options
 @_workers_option
 def run(
     videos: str | None,
@@ -123,7 +125,7 @@ def run(
     publisher: str,
     model_name: str | None,
     workers: int,
-    **gate: Any,
+    **gate_and_hub: Any,
 ) -> None:
     """Train, score and push a text-video model from a folder of narrated videos.
 
@@ -174,11 +176,12 @@ def run(
             model_name=model_name or "",
             workers=workers,
             init_from=init_from or "",
-            **gate,
+            **gate_and_hub,
         )
         config = options.resolve()
         if config.gate is not None:
             check_gate(config.gate)
+        check_push(config.hub, config.kaggle_handle)
         options.save(folder / "run.json")
         click.echo(f"howto100m run: {source} -> {output} (preset {preset})")
         from pipeline import console

@@ -1,1 +1,1 @@
-"""The command that serves a hub folder."""
+"""Where models are pushed to, and the command that serves them from there."""

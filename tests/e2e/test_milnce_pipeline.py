@@ -99,7 +99,8 @@ def test_people_find_what_the_run_leaves(killed_then_finished):
 
 def test_pushed_model_serves_text_and_video_without_this_project(killed_then_finished):
     output, _ = killed_then_finished
-    (version,) = (output / "hub" / "local" / "mil-nce-s3d").iterdir()
+    version, archive = sorted((output / "hub" / "local" / "mil-nce-s3d").iterdir())
+    assert archive.name == f"{version.name}.tar.gz"
     assert (version / "MODEL_CARD.md").exists()
     code = """
         import sys
