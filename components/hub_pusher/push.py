@@ -116,10 +116,17 @@ def _alone_in(directory: str) -> Iterator[None]:
         os.close(descriptor)
 
 
+def _names(hub_directory: str) -> list[str]:
+    try:
+        return tf.io.gfile.listdir(hub_directory)
+    except tf.errors.NotFoundError:
+        return []  # Object stores know no empty folder.
+
+
 def _newest_if_same(model: str, hub_directory: str) -> str | None:
     """Returns the folder of the newest version if it holds the files of the model."""
     version = hub_folder.newest(
-        tf.io.gfile.listdir(hub_directory),
+        _names(hub_directory),
         lambda name: tf.io.gfile.exists(
             os.path.join(hub_directory, name, hub_folder.SAVED_MODEL_FILE)
         ),
@@ -132,7 +139,7 @@ def _newest_if_same(model: str, hub_directory: str) -> str | None:
 
 
 def _have_same_files(first: str, second: str) -> bool:
-    # Object stores know no empty folder.
+    # Files alone, as empty folders do not come to an object store.
     files, others = (
         sorted((entry for entry in _entries(folder) if entry.open), key=lambda entry: entry.name)
         for folder in (first, second)
@@ -151,7 +158,7 @@ def _have_same_bytes(first: archive.Entry, second: archive.Entry) -> bool:
 
 
 def _push_by_rename(model: str, hub_directory: str, now: float) -> str:
-    version = next_version(os.listdir(hub_directory), now)
+    version = next_version(_names(hub_directory), now)
     folder = os.path.join(hub_directory, version)
     staging = os.path.join(hub_directory, _STAGING + version)
     staged_folder = os.path.join(staging, "model")
@@ -177,7 +184,7 @@ def _discard(hub_directory: str, version: str) -> None:
 
 
 def _push_in_order(model: str, hub_directory: str, now: float) -> str:
-    version = next_version(tf.io.gfile.listdir(hub_directory), now)
+    version = next_version(_names(hub_directory), now)
     folder = os.path.join(hub_directory, version)
     marker = hub_folder.SAVED_MODEL_FILE
     _copy(model, folder, but=marker)

@@ -230,6 +230,18 @@ def test_a_remote_push_writes_the_saved_model_last(model, remote_directory, monk
         assert stream.read() == b"graph"
 
 
+def test_the_first_push_to_an_object_store_finds_no_folder(model, remote_directory, monkeypatch):
+    listdir = tf.io.gfile.listdir
+
+    def listing(path):
+        if names := listdir(path):
+            return names
+        raise tf.errors.NotFoundError(None, None, "Could not find directory")
+
+    monkeypatch.setattr(tf.io.gfile, "listdir", listing)
+    assert push.push(model, remote_directory, now=9) == f"{remote_directory}/9"
+
+
 def test_a_remote_folder_is_copied_for_as_long_as_it_is_needed(tmp_path):
     remote = f"file://{tmp_path}/remote"
     tf.io.gfile.makedirs(f"{remote}/variables")
