@@ -18,6 +18,8 @@ from pipeline.benchmarks.exclusion import exclude_option, exclusion, exclusion_l
 from pipeline.benchmarks.gate import check_gate, gate_options
 from pipeline.engine import engine_option
 from pipeline.errors import errors_in_one_line
+from pipeline.hub.cli import hub
+from pipeline.hub.options import check_push, hub_options
 from pipeline.observability.cli import lineage
 from pipeline.paths import ExistingPath
 from pipeline.studies.cli import study
@@ -125,6 +127,7 @@ _workers_option = click.option(
 @engine_option
 @click.option("--publisher", default="local", show_default=True, help="Hub folder, first level.")
 @click.option("--model-name", help="Hub folder, second level. [default: the preset's]")
+@hub_options
 @_workers_option
 def run(
     videos: str | None,
@@ -145,7 +148,7 @@ def run(
     model_name: str | None,
     workers: int,
     engine: tuple[str, ...],
-    **gate: Any,
+    **gate_and_hub: Any,
 ) -> None:
     """Train, score and push a text-video model from a folder of narrated videos.
 
@@ -199,11 +202,12 @@ def run(
             engine=engine,
             init_from=init_from or "",
             root=root,
-            **gate,
+            **gate_and_hub,
         )
         config = options.resolve()
         if config.gate is not None:
             check_gate(config.gate)
+        check_push(config.hub, config.kaggle_handle)
         options.save(folder / "run.json")
         click.echo(f"howto100m run: {source} -> {output} (preset {preset})")
         from pipeline import console
@@ -488,4 +492,5 @@ main.add_command(evaluate)
 main.add_command(lineage)
 main.add_command(metrics)
 main.add_command(results)
+main.add_command(hub)
 main.add_command(study)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from components.benchmark_evaluator.config import FILE_SETTINGS, GateConfig
 from components.feature_extractor.config import FeaturesConfig
+from components.hub_pusher import kaggle
 from components.narrated_video_example_gen.annotations.files import annotation_files
 from components.narrated_video_example_gen.config import IngestConfig
 from components.retrieval_evaluator.config import EvaluatorConfig
@@ -84,6 +85,8 @@ class RunConfig:
       init_from: folder of the pushed model that training starts from, or empty.
       gate: a benchmark on which a model must reach a bar to be pushed, or None.
       root: folder or address for data, checkpoints and the hub; empty for the output folder.
+      hub: the hub folder, local or remote; empty for `hub` in the output folder.
+      kaggle_handle: `<owner>/<model>/<framework>/<variation>` to upload to as well, or empty.
     """
 
     output: str
@@ -98,8 +101,13 @@ class RunConfig:
     init_from: str = ""
     gate: GateConfig | None = None
     root: str = ""
+    hub: str = ""
+    kaggle_handle: str = ""
 
     def __post_init__(self):
+        hub_folder.check_names(self.publisher, self.model_name)
+        if self.kaggle_handle:
+            kaggle.check_handle(self.kaggle_handle)
         if bool(self.test_videos) != bool(self.test_annotations):
             raise ValueError("test videos and test annotations must be given together")
         if self.preset.kind == "milnce":
@@ -127,9 +135,14 @@ class RunConfig:
         return self.root or self.output
 
     @property
+    def hub_root(self) -> str:
+        """The hub folder, which the publishers' folders are in."""
+        return self.hub or f"{self.data_root}/hub"
+
+    @property
     def hub_directory(self) -> str:
         """The folder whose numbered subfolders are the model's pushed versions."""
-        return f"{self.data_root}/hub/{self.publisher}/{self.model_name}"
+        return os.path.join(self.hub_root, self.publisher, self.model_name)
 
 
 _HOWTO100M_FILTERS = IngestConfig(
@@ -417,6 +430,8 @@ class RunOptions:
       benchmark_rates: rows a second of streams of its features, `stream=rate`, each.
       benchmark_require_complete: whether a model is refused where a part of it cannot be scored.
       root: folder or address for data, checkpoints and the hub; empty for the output folder.
+      hub: the hub folder, local or remote; empty for `hub` in the output folder.
+      kaggle_handle: `<owner>/<model>/<framework>/<variation>` to upload to as well, or empty.
     """
 
     videos: str
@@ -439,6 +454,8 @@ class RunOptions:
     benchmark_rates: tuple[str, ...] = ()
     benchmark_require_complete: bool = True
     root: str = ""
+    hub: str = ""
+    kaggle_handle: str = ""
 
     def resolve(self) -> RunConfig:
         """Returns the run with its preset looked up and its paths absolute.
@@ -447,7 +464,8 @@ class RunOptions:
 
         Raises:
           ValueError: there is no such preset or setting, or no pushed model of the preset's kind,
-            or the options of a benchmark do not fit each other or the preset.
+            or the options of a benchmark do not fit each other or the preset, or a name or a
+            handle cannot be one.
         """
         if self.preset not in PRESETS:
             raise ValueError(f"no preset {self.preset!r}; there are {', '.join(PRESETS)}")
@@ -469,6 +487,8 @@ class RunOptions:
             init_from=init_from,
             gate=self._gate(preset),
             root=files.absolute(self.root),
+            hub=files.absolute(self.hub),
+            kaggle_handle=self.kaggle_handle,
         )
 
     def _gate(self, preset: Preset) -> GateConfig | None:

@@ -12,6 +12,7 @@ from components.benchmark_evaluator.component import BenchmarkEvaluator
 from components.clip_index.component import ClipIndexGen
 from components.example_validator.component import CaptionValidator
 from components.feature_extractor.component import FeatureExtractor
+from components.hub_pusher.component import HubPusher
 from components.model_card.component import ModelCardGen
 from components.narrated_video_example_gen.component import NarratedVideoExampleGen
 from components.retrieval_evaluator.component import RetrievalEvaluator
@@ -144,12 +145,13 @@ def create_pipeline(config: configs.RunConfig) -> tfx.dsl.Pipeline:
         model_name=config.model_name,
         settings=json.dumps(dataclasses.asdict(preset)),
     )
-    pusher = tfx.components.Pusher(
+    pusher = HubPusher(
         model=card.outputs["model"],
         model_blessing=blessing,
-        push_destination=tfx.proto.PushDestination(
-            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=config.hub_directory)
-        ),
+        hub=config.hub_root,
+        publisher=config.publisher,
+        model_name=config.model_name,
+        kaggle_handle=config.kaggle_handle,
     )
     index = ClipIndexGen(
         clips=ingest.outputs["clips"],

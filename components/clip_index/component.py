@@ -58,7 +58,7 @@ class ClipIndexGen(base_component.BaseComponent):
         Args:
           clips: Channel of type `Examples` with clip records; not read, and may be None, where
             `features` are given.
-          pushed_model: Channel of type `PushedModel`, of the TFX Pusher.
+          pushed_model: Channel of type `PushedModel`, of a pusher.
           annotated_clips: Channel of type `Examples` with more clip records.
           config: windows and batch size are taken from it, so that search sees what the metrics
             measured.

@@ -29,7 +29,7 @@ class ModelCardGenSpec(ComponentSpec):
 class ModelCardGen(base_component.BaseComponent):
     """Copies a model and writes MODEL_CARD.md beside its saved_model.pb.
 
-    The TFX Pusher copies one folder as it is, so what should lie beside a pushed model must lie
+    A pusher copies one folder as it is, so what should lie beside a pushed model must lie
     beside it before.
 
     Outputs `model`.

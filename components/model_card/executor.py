@@ -10,7 +10,7 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
 from components.model_card import card
-from models import description
+from models import description, hub_folder
 
 TRAINED_MODEL_KEY = "trained_model"  # TFX allows no input by the name of an output.
 MODEL_KEY = "model"
@@ -19,8 +19,6 @@ LEDGER_KEY = "ledger"
 PUBLISHER_KEY = "publisher"
 MODEL_NAME_KEY = "model_name"
 SETTINGS_KEY = "settings"
-
-CARD_FILE = "MODEL_CARD.md"
 
 _METRICS_FILE = "metrics.json"
 _SUMMARY_FILE = "summary.json"
@@ -62,7 +60,7 @@ class Executor(base_executor.BaseExecutor):
             else None,
             description.read_description(serving) if description.has_description(serving) else None,
         )
-        io_utils.write_string_file(os.path.join(serving, CARD_FILE), text)
+        io_utils.write_string_file(os.path.join(serving, hub_folder.CARD_FILE), text)
 
 
 def _read_json(artifacts: list[types.Artifact], name: str) -> Any:

@@ -13,6 +13,7 @@ from components.retrieval_evaluator.blessing import Baseline, Decision
 from components.retrieval_evaluator.clips import Clip, ClipSource
 from components.retrieval_evaluator.known_words import known_texts
 from components.retrieval_evaluator.text_video_model import ModelError, TextVideoModel
+from models import hub_folder
 
 
 class TooFewClipsError(ValueError):
@@ -96,16 +97,20 @@ def evaluate(
 
 
 def newest_version(hub_directory: str) -> str | None:
-    """Returns the highest numbered folder of a model in a hub folder, or None.
+    """Returns the highest whole version of a model in a hub folder, or None.
 
     Args:
       hub_directory: `<hub>/<publisher>/<model>`; need not exist.
     """
     if not hub_directory or not tf.io.gfile.isdir(hub_directory):
         return None
-    names = (name.rstrip("/") for name in tf.io.gfile.listdir(hub_directory))
-    versions = [name for name in names if name.isascii() and name.isdigit()]
-    return os.path.join(hub_directory, max(versions, key=int)) if versions else None
+    version = hub_folder.newest(
+        tf.io.gfile.listdir(hub_directory),
+        lambda name: tf.io.gfile.exists(
+            os.path.join(hub_directory, name, hub_folder.SAVED_MODEL_FILE)
+        ),
+    )
+    return os.path.join(hub_directory, version) if version else None
 
 
 def score_baseline(path: str, source: ClipSource, max_clips: int = 0) -> Baseline:

@@ -74,7 +74,7 @@ def test_run_ends_with_a_pushed_model_with_both_signatures(run):
     import tensorflow_hub as hub
 
     output = _output(run[0])
-    (version,) = (output / "hub" / "local" / "howto100m-gated").iterdir()
+    version, _ = sorted((output / "hub" / "local" / "howto100m-gated").iterdir())
     model = hub.load(str(version))
     video = model.signatures["video"](features=np.eye(2, 128, dtype=np.float32))
     text = model.signatures["text"](words=np.array(["cut the red star", ""]))

@@ -138,7 +138,8 @@ def test_lineage_names_videos_settings_and_code(killed_then_finished, data, howt
 
 def test_pushed_model_serves_text_and_video_without_this_project(killed_then_finished):
     output, _ = killed_then_finished
-    (version,) = (output / "hub" / "local" / "mil-nce-s3d").iterdir()
+    version, archive = sorted((output / "hub" / "local" / "mil-nce-s3d").iterdir())
+    assert archive.name == f"{version.name}.tar.gz"
     assert (version / "MODEL_CARD.md").exists()
     code = """
         import sys

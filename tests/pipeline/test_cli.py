@@ -20,6 +20,7 @@ COMMANDS = [
     "import-milnce",
     "import-hub",
     "ablate",
+    "hub",
     "study",
     "evaluate",
     "lineage",

@@ -89,6 +89,27 @@ def test_address_of_a_store_stays_as_it_is():
     assert options.resolve().videos == "gs://bucket/videos"
 
 
+def test_the_hub_may_be_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = configs.RunOptions(videos="videos", output="out", preset="sample", hub="hub")
+    assert options.resolve().hub_directory == f"{tmp_path}/hub/local/mil-nce-s3d"
+    options = dataclasses.replace(options, hub="gs://bucket/hub/")
+    assert options.resolve().hub_directory == "gs://bucket/hub/local/mil-nce-s3d"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"publisher": "../acme"}, "'../acme' cannot be the name of a publisher"),
+        ({"model_name": "my model"}, "'my model' cannot be the name of a model"),
+        ({"kaggle_handle": "acme/howto"}, "is not owner/model/framework/variation"),
+    ],
+)
+def test_names_that_a_hub_cannot_have_are_refused_before_a_run(given, message):
+    with pytest.raises(ValueError, match=message):
+        configs.RunOptions(videos="videos", output="out", **given).resolve()
+
+
 def test_unreadable_run_file_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"run\.json does not exist"):
         configs.load_run(tmp_path / "run.json")

@@ -151,6 +151,9 @@ def test_the_newest_pushed_model_is_the_bar(run, colour_world, tmp_path):
 
     # Version 10 equals the new model, which then is no worse; as numbers, 10 is newer than 9.
     colour_world.write_model(hub / "10")
+    # A killed push to an object store leaves such a folder.
+    (hub / "11" / "variables").mkdir(parents=True)
+    (hub / "11.tar.gz").write_bytes(b"")
     document, _, _ = run(config, clips=clips)
     assert document["baseline"]["path"] == str(hub / "10")
     assert document["blessed"] is True

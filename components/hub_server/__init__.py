@@ -1,0 +1,1 @@
+"""A web server that gives the models of a hub folder to `hub.load`, and their cards to browsers."""

@@ -1,0 +1,1 @@
+"""Where models are pushed to, and the command that serves them from there."""
