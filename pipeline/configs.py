@@ -80,6 +80,7 @@ class RunConfig:
       workers: processes that decode videos; 0 for one for each core.
       init_from: folder of the pushed model that training starts from, or empty.
       gate: a benchmark on which a model must reach a bar to be pushed, or None.
+      hub: the hub folder, local or remote; empty for `hub` in the output folder.
     """
 
     output: str
@@ -92,6 +93,7 @@ class RunConfig:
     workers: int = 0
     init_from: str = ""
     gate: GateConfig | None = None
+    hub: str = ""
 
     def __post_init__(self):
         if bool(self.test_videos) != bool(self.test_annotations):
@@ -116,9 +118,14 @@ class RunConfig:
         return bool(self.init_from and self.preset.ingest.annotations)
 
     @property
+    def hub_root(self) -> str:
+        """The hub folder, which the publishers' folders are in."""
+        return self.hub or f"{self.output}/hub"
+
+    @property
     def hub_directory(self) -> str:
         """The folder whose numbered subfolders are the model's pushed versions."""
-        return f"{self.output}/hub/{self.publisher}/{self.model_name}"
+        return os.path.join(self.hub_root, self.publisher, self.model_name)
 
 
 _HOWTO100M_FILTERS = IngestConfig(
@@ -393,6 +400,7 @@ class RunOptions:
       benchmark_settings: its settings that differ from the papers', `section.setting=value`, each.
       benchmark_rates: rows a second of streams of its features, `stream=rate`, each.
       benchmark_require_complete: whether a model is refused where a part of it cannot be scored.
+      hub: the hub folder, local or remote; empty for `hub` in the output folder.
     """
 
     videos: str
@@ -413,6 +421,7 @@ class RunOptions:
     benchmark_settings: tuple[str, ...] = ()
     benchmark_rates: tuple[str, ...] = ()
     benchmark_require_complete: bool = True
+    hub: str = ""
 
     def resolve(self) -> RunConfig:
         """Returns the run with its preset looked up and its paths absolute.
@@ -441,6 +450,7 @@ class RunOptions:
             workers=self.workers or os.cpu_count() or 1,
             init_from=init_from,
             gate=self._gate(preset),
+            hub=_absolute(self.hub),
         )
 
     def _gate(self, preset: Preset) -> GateConfig | None:
@@ -502,7 +512,26 @@ class RunOptions:
           path: the file.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+        path.write_text(self.to_json() + "\n")
+
+    def to_json(self) -> str:
+        """Returns the options as JSON, the same for equal ones."""
+        return json.dumps(dataclasses.asdict(self), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> "RunOptions":
+        """Returns the options that JSON holds.
+
+        Args:
+          text: one JSON object; what it leaves out has its default.
+
+        Raises:
+          TypeError: it names an unknown option, or lacks one that has no default.
+          ValueError: it is no JSON.
+        """
+        values = json.loads(text)
+        # JSON has no tuples.
+        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
 
 
 def _with_pushed_model(preset: Preset, folder: str) -> Preset:
@@ -525,16 +554,23 @@ def load_run(path: pathlib.Path) -> RunConfig:
     Raises:
       ValueError: the file is missing or is not a `run.json`.
     """
+    return load_options(path).resolve()
+
+
+def load_options(path: pathlib.Path) -> RunOptions:
+    """Returns the options that a `run.json` holds.
+
+    Args:
+      path: the file.
+
+    Raises:
+      ValueError: the file is missing or is not a `run.json`.
+    """
     try:
-        values = json.loads(path.read_text())
-        # JSON has no tuples.
-        options = RunOptions(
-            **{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-        )
+        return RunOptions.from_json(path.read_text())
     except FileNotFoundError:
         raise ValueError(
             f"{path} does not exist; `howto100m run` writes one, and HOWTO100M_RUN names it"
         ) from None
     except (TypeError, AttributeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is no run.json: {error}") from error
-    return options.resolve()
