@@ -25,7 +25,7 @@ from pipeline import configs
 from pipeline import pipeline as pipeline_lib
 from pipeline.kubeflow import spec
 from pipeline.kubeflow.config import KubeflowConfig, NodeResources, load_config
-from pipeline.kubeflow.parameters import RunParameters
+from pipeline.kubeflow.parameters import RunParameters, is_absolute
 from pipeline.kubeflow.run_settings.component import RunSettings, tell_at_run_time
 
 OUTPUT_FILE = "howto100m.yaml"
@@ -124,7 +124,7 @@ def compile_pipeline(
       ValueError: the options do not fit each other or name no place for the output, or the
         configuration names a node that the pipeline does not have.
     """
-    if not (options.output.startswith("/") or "://" in options.output):
+    if not is_absolute(options.output):
         raise ValueError(
             f"output is {options.output!r}; on a cluster it must be an absolute path or an address "
             f"that all nodes reach"

@@ -3,18 +3,21 @@
 Kubeflow Pipelines names no types for the artifacts that go into a task, and TFX cannot do without;
 they are taken from the task's specification. Its launcher copies artifacts that lie in MinIO or S3
 into the container before the task and out of it afterwards, as neither TensorFlow nor Beam reads
-those by itself; the task works on the copies. Vertex AI and Google's storage need none of this.
+those by itself; the task works on the copies. And as TFX's own launcher does, the task finds its
+output folders made and empty, whatever an attempt that failed has left in them.
 
   python -m pipeline.kubeflow.container --executor_class_path=… --json_serialized_invocation_args=…
 """
 
 import argparse
 import json
+import os
 import pathlib
 from collections.abc import Iterator
 from typing import Any
 
 from absl import app
+from tfx.dsl.io import fileio
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
 # Where the launcher keeps its copies, as in kubeflow/pipelines, backend/src/v2/component.
@@ -35,6 +38,23 @@ def prepare(invocation: dict[str, Any], inputs: dict[str, Any]) -> None:
                 artifact["type"] = types[name]["artifactType"]
     for artifact in _artifacts(invocation.get("inputs", {}), invocation.get("outputs", {})):
         artifact["uri"] = copy_of(artifact["uri"])
+
+
+def make_outputs(outputs: dict[str, Any]) -> None:
+    """Makes the folders that a task writes to, and removes what is there.
+
+    Args:
+      outputs: of the message ExecutorInput, as JSON. What is a parameter too is one file.
+    """
+    for name, listed in outputs.get("artifacts", {}).items():
+        for artifact in listed.get("artifacts", []):
+            uri = artifact["uri"]
+            if name in outputs.get("parameters", {}):
+                fileio.makedirs(os.path.dirname(uri))
+                continue
+            if fileio.exists(uri):
+                fileio.rmtree(uri)
+            fileio.makedirs(uri)
 
 
 def copy_of(address: str) -> str:
@@ -85,6 +105,7 @@ def main(parsed: tuple[argparse.Namespace, list[str]]) -> None:
     arguments, beam_arguments = parsed
     invocation = json.loads(arguments.json_serialized_invocation_args)
     prepare(invocation, json.loads(arguments.json_serialized_inputs_spec_args))
+    make_outputs(invocation["outputs"])
     arguments.json_serialized_invocation_args = json.dumps(invocation)
     kubeflow_v2_run_executor.main((arguments, beam_arguments))
     output_file = invocation["outputs"]["outputFile"]

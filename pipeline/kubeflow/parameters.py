@@ -56,10 +56,13 @@ class RunParameters:
 
         Raises:
           ValueError: there is no such preset, or it has other nodes than the compiled one; a path
-            is relative and there is no data root; or the steps are negative.
+            is relative and there is no data root; the hub is relative; or the steps are negative.
         """
         if self.steps < 0:
             raise ValueError(f"steps is {self.steps}; give 1 or more, or 0 for the preset's")
+        hub = self.hub or options.hub
+        if hub and not is_absolute(hub):
+            raise ValueError(f"hub is {hub!r}; it must be an absolute path or an address")
         self._check_preset(options.preset)
         overrides = self._settings(options.overrides)
         if self.steps:
@@ -71,7 +74,7 @@ class RunParameters:
             benchmark_settings=self._settings(options.benchmark_settings),
             overrides=overrides,
             preset=self.preset,
-            hub=self.hub or options.hub,
+            hub=hub,
         )
 
     def _check_preset(self, compiled: str) -> None:
@@ -107,10 +110,19 @@ class RunParameters:
     def _below_root(self, path: str) -> str:
         if path.startswith(_HUB):
             return _HUB + self._below_root(path.removeprefix(_HUB))
-        if not path or path.startswith("/") or "://" in path:
+        if not path or is_absolute(path):
             return path
         if not self.data_root:
             raise ValueError(
                 f"{path} is a relative path and data_root is empty; give the parameter data_root"
             )
         return posixpath.join(self.data_root, path)
+
+
+def is_absolute(path: str) -> bool:
+    """Returns whether a path means the same on every machine: an absolute one, or an address.
+
+    Args:
+      path: the path.
+    """
+    return path.startswith("/") or "://" in path

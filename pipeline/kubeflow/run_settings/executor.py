@@ -1,12 +1,10 @@
 """The executor of RunSettings."""
 
-import os
 from typing import Any
 
 from absl import logging
 from tfx import types
 from tfx.dsl.components.base import base_executor
-from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
 from pipeline import pipeline as pipeline_lib
@@ -48,7 +46,5 @@ class Executor(base_executor.BaseExecutor):
                 f"{', '.join(differing)}; compile it with the image's version of the project"
             )
         for name, value in settings.items():
-            artifact = artifact_utils.get_single_instance(output_dict[name])
-            fileio.makedirs(os.path.dirname(artifact.uri))
-            artifact.value = value
+            artifact_utils.get_single_instance(output_dict[name]).value = value
             logging.info("%s: %s", name, value)

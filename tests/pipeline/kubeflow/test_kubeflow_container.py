@@ -46,3 +46,23 @@ def test_an_address_comes_back_from_its_copy(address):
 @pytest.mark.parametrize("address", ["gs://bucket/a", "/mnt/a", "hdfs://a/b"])
 def test_other_addresses_have_no_copy(address):
     assert container.copy_of(address) == container.original_of(address) == address
+
+
+def test_outputs_are_made_and_hold_nothing_of_an_attempt_that_failed(tmp_path):
+    half_written = tmp_path / "clips" / "Split-train" / "part"
+    half_written.parent.mkdir(parents=True)
+    half_written.write_text("half")
+    value = tmp_path / "values" / "steps"
+    outputs = {
+        "artifacts": {
+            "clips": _listed(uri=str(tmp_path / "clips")),
+            "ledger": _listed(uri=str(tmp_path / "new" / "ledger")),
+            "steps": _listed(uri=str(value)),
+        },
+        "parameters": {"steps": {"outputFile": "/tmp/steps"}},
+    }
+    container.make_outputs(outputs)
+    assert list((tmp_path / "clips").iterdir()) == []
+    assert (tmp_path / "new" / "ledger").is_dir()
+    assert value.parent.is_dir()
+    assert not value.exists()

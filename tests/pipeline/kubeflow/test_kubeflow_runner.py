@@ -202,6 +202,7 @@ def test_artifact_types_are_found_by_their_names(kind):
 def _work_out(spec: dict, folder, names=None, **parameters) -> dict[str, str]:
     """Runs the first node's executor; returns what it tells the others, by full name."""
     names = names or spec["components"]["RunSettings"]["outputDefinitions"]["parameters"]
+    (folder / "settings").mkdir(exist_ok=True)
     outputs = {}
     for name in names:
         outputs[name] = [standard_artifacts.String()]

@@ -75,6 +75,11 @@ def test_a_relative_path_without_a_data_root_is_named():
         _apply(data_root="")
 
 
+def test_a_relative_hub_is_refused():
+    with pytest.raises(ValueError, match="hub is 'models'; it must be an absolute path"):
+        _apply(hub="models")
+
+
 def test_negative_steps_are_refused():
     with pytest.raises(ValueError, match="steps is -1"):
         _apply(steps=-1)
