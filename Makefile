@@ -12,6 +12,8 @@ GATED := runs/demo-gated
 # Two small annotated sets of the sample world, to pre-train and to fine-tune on.
 ANNOTATED := runs/annotated-a
 OTHER := runs/annotated-b
+IMAGE ?= howto100m-tfx
+CUDA ?=
 HUB_FEATURES := hub:$(DEMO)/hub/local/mil-nce-s3d
 BUILDIFIER_VERSION := 8.2.1
 
@@ -112,6 +114,10 @@ benchmark-evaluation-memory: setup ## Memory of a benchmark, 2,000 clips against
 benchmark-scaling: setup ## Time an ingest with 1 and 2 workers; what 1.2 M videos would take.
 	$(RUN)/python benchmarks/scaling.py
 
+.PHONY: image
+image: ## Build the container image of the current stack, IMAGE, with Docker; CUDA=1 for GPUs.
+	docker build --build-arg CUDA='$(CUDA)' --tag '$(IMAGE)' .
+
 .PHONY: test
 test: setup ## Run the tests, a file at a time on each core.
 	$(RUN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
@@ -144,9 +150,14 @@ format: setup ## Format the Python code.
 	$(RUN)/ruff format .
 
 .PHONY: lock
-lock: setup ## Resolve requirements.lock anew from pyproject.toml.
+lock: setup ## Resolve the lock files anew from pyproject.toml.
 	.uv/bin/uv pip compile -q --universal --generate-hashes --python-version 3.10 --no-header \
 	  --extra dev pyproject.toml -o requirements.lock
+	mkdir -p build
+	.uv/bin/uv pip compile -q --generate-hashes --python-version 3.13 --no-header --no-annotate \
+	  --python-platform x86_64-manylinux_2_40 --extra cuda --constraint requirements.lock \
+	  pyproject.toml -o build/requirements-cuda.txt
+	awk '/^[a-z]/ {kept = /^nvidia-/} kept' build/requirements-cuda.txt > requirements-cuda.lock
 
 .PHONY: clean
 clean: ## Remove the environment and what builds left; runs/ stays.

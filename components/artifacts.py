@@ -1,4 +1,8 @@
-"""The artifact types of this project that TFX does not define."""
+"""The artifact types of this project that TFX does not define.
+
+A type's name is the path by which it is imported from the package `components`: on Kubeflow that is
+all that a component learns of the type of an artifact, and a name has room for one dot.
+"""
 
 from tfx.types import artifact
 
@@ -10,7 +14,7 @@ class Ledger(artifact.Artifact):
     counted and timed is in `beam_metrics.json`.
     """
 
-    TYPE_NAME = "Ledger"
+    TYPE_NAME = "components.Ledger"
 
 
 class WordVectors(artifact.Artifact):
@@ -19,19 +23,19 @@ class WordVectors(artifact.Artifact):
     Row 0 of the vectors, float32 [V + 1, D], is the padding.
     """
 
-    TYPE_NAME = "WordVectors"
+    TYPE_NAME = "components.WordVectors"
 
 
 class RetrievalEvaluation(artifact.Artifact):
     """The retrieval metrics of a model, `metrics.json`, and a report for people, `report.html`."""
 
-    TYPE_NAME = "RetrievalEvaluation"
+    TYPE_NAME = "components.RetrievalEvaluation"
 
 
 class BenchmarkEvaluation(artifact.Artifact):
     """A model's figures on a benchmark, `result.json`, and what failed, `failures.jsonl`."""
 
-    TYPE_NAME = "BenchmarkEvaluation"
+    TYPE_NAME = "components.BenchmarkEvaluation"
 
 
 class ClipIndex(artifact.Artifact):
@@ -40,4 +44,4 @@ class ClipIndex(artifact.Artifact):
     The embeddings are float32 [N, D], one row for each line of `clips.jsonl`.
     """
 
-    TYPE_NAME = "ClipIndex"
+    TYPE_NAME = "components.ClipIndex"

@@ -550,7 +550,26 @@ class RunOptions:
           path: the file.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+        path.write_text(self.to_json() + "\n")
+
+    def to_json(self) -> str:
+        """Returns the options as JSON, the same for equal ones."""
+        return json.dumps(dataclasses.asdict(self), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> "RunOptions":
+        """Returns the options that JSON holds.
+
+        Args:
+          text: one JSON object; what it leaves out has its default.
+
+        Raises:
+          TypeError: it names an unknown option, or lacks one that has no default.
+          ValueError: it is no JSON.
+        """
+        values = json.loads(text)
+        # JSON has no tuples.
+        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
 
 
 def _with_pushed_model(preset: Preset, folder: str) -> Preset:
@@ -573,16 +592,23 @@ def load_run(path: pathlib.Path) -> RunConfig:
     Raises:
       ValueError: the file is missing or is not a `run.json`.
     """
+    return load_options(path).resolve()
+
+
+def load_options(path: pathlib.Path) -> RunOptions:
+    """Returns the options that a `run.json` holds.
+
+    Args:
+      path: the file.
+
+    Raises:
+      ValueError: the file is missing or is not a `run.json`.
+    """
     try:
-        values = json.loads(path.read_text())
-        # JSON has no tuples.
-        options = RunOptions(
-            **{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-        )
+        return RunOptions.from_json(path.read_text())
     except FileNotFoundError:
         raise ValueError(
             f"{path} does not exist; `howto100m run` writes one, and HOWTO100M_RUN names it"
         ) from None
     except (TypeError, AttributeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is no run.json: {error}") from error
-    return options.resolve()

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.resources
 import json
+from collections.abc import Sequence
 
 from tfx import v1 as tfx
 from tfx.dsl.components.base import base_node
@@ -28,6 +29,15 @@ _RUN_FN = {
 
 def create_pipeline(config: configs.RunConfig) -> tfx.dsl.Pipeline:
     """Returns the pipeline of a run; nothing is read or written before it is run.
+
+    Args:
+      config: where the files are, and the settings.
+    """
+    return pipeline_of(create_nodes(config), config)
+
+
+def create_nodes(config: configs.RunConfig) -> list[base_node.BaseNode]:
+    """Returns the nodes of a run, connected with each other.
 
     Args:
       config: where the files are, and the settings.
@@ -163,13 +173,23 @@ def create_pipeline(config: configs.RunConfig) -> tfx.dsl.Pipeline:
     )
     nodes += [statistics, schema, validator, transform, words]
     nodes += [trainer, evaluator, card, pusher, index]
+    return nodes
+
+
+def pipeline_of(nodes: Sequence[base_node.BaseNode], config: configs.RunConfig) -> tfx.dsl.Pipeline:
+    """Returns the pipeline that runs some nodes.
+
+    Args:
+      nodes: all of its nodes.
+      config: the run that they were made for.
+    """
     return tfx.dsl.Pipeline(
         pipeline_name="howto100m",
         pipeline_root=f"{config.data_root}/pipeline_root",
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
             f"{config.output}/metadata.sqlite"
         ),
-        components=nodes,
+        components=list(nodes),
         enable_cache=True,
         beam_pipeline_args=beam_engine.engine_arguments(config.engine, workers=1),
     )
