@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from absl import app
+from absl.flags import argparse_flags
 from tfx.dsl.io import fileio
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
@@ -114,7 +115,8 @@ def main(parsed: tuple[argparse.Namespace, list[str]]) -> None:
 
 
 def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    # One that knows absl's flags as well, which `app.run` asks for.
+    parser = argparse_flags.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--executor_class_path", required=True)
     parser.add_argument("--json_serialized_invocation_args", required=True)
     parser.add_argument("--json_serialized_inputs_spec_args", default="{}")
