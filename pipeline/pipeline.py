@@ -5,6 +5,7 @@ import importlib.resources
 import json
 from collections.abc import Sequence
 
+from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 from tfx.dsl.components.base import base_node
 
@@ -28,12 +29,15 @@ _RUN_FN = {
 
 
 def create_pipeline(config: configs.RunConfig) -> tfx.dsl.Pipeline:
-    """Returns the pipeline of a run; nothing is read or written before it is run.
+    """Returns the pipeline of a run on one machine; only its output folder is made beforehand.
 
     Args:
       config: where the files are, and the settings.
     """
-    return pipeline_of(create_nodes(config), config)
+    metadata = tfx.orchestration.metadata.sqlite_metadata_connection_config(
+        f"{config.output}/metadata.sqlite"
+    )
+    return pipeline_of(create_nodes(config), config, metadata)
 
 
 def create_nodes(config: configs.RunConfig) -> list[base_node.BaseNode]:
@@ -176,19 +180,22 @@ def create_nodes(config: configs.RunConfig) -> list[base_node.BaseNode]:
     return nodes
 
 
-def pipeline_of(nodes: Sequence[base_node.BaseNode], config: configs.RunConfig) -> tfx.dsl.Pipeline:
+def pipeline_of(
+    nodes: Sequence[base_node.BaseNode],
+    config: configs.RunConfig,
+    metadata: metadata_store_pb2.ConnectionConfig | None = None,
+) -> tfx.dsl.Pipeline:
     """Returns the pipeline that runs some nodes.
 
     Args:
       nodes: all of its nodes.
       config: the run that they were made for.
+      metadata: where its metadata are, or None where the orchestrator has its own.
     """
     return tfx.dsl.Pipeline(
         pipeline_name="howto100m",
         pipeline_root=f"{config.data_root}/pipeline_root",
-        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
-            f"{config.output}/metadata.sqlite"
-        ),
+        metadata_connection_config=metadata,
         components=list(nodes),
         enable_cache=True,
         beam_pipeline_args=beam_engine.engine_arguments(config.engine, workers=1),

@@ -160,10 +160,13 @@ def test_kfps_client_submits_it_with_parameters(compiled, server):
 
 def test_vertex_takes_a_whole_job(tmp_path):
     path = tmp_path / "pipeline.json"
-    kubeflow_runner.compile_pipeline(_options(), _CONFIG, path)
+    output = tmp_path / "output"
+    kubeflow_runner.compile_pipeline(_options(output=str(output)), _CONFIG, path)
     job = json.loads(path.read_text())
-    assert job["runtimeConfig"]["gcsOutputDirectory"] == "/o/pipeline_root"
+    assert job["runtimeConfig"]["gcsOutputDirectory"] == f"{output}/pipeline_root"
     assert job["pipelineSpec"]["schemaVersion"] == "2.1.0"
+    # The cluster's folder is none of the compiling machine's.
+    assert not output.exists()
 
 
 @pytest.mark.parametrize(
