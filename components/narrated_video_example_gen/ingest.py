@@ -126,7 +126,7 @@ def ingest(
                     report = json.load(report_stream)
                 book.add_all(Entry(**entry) for entry in report["entries"])
                 kept = [KeptVideo(**video) for video in report["kept"]]
-                kept_stream.writelines(video.to_json() + "\n" for video in kept)
+                kept_stream.write("".join(video.to_json() + "\n" for video in kept))
                 clips = sum(video.clips for video in kept)
                 book.keep(len(kept), clips)
                 kept_clips[shard.split] += clips
