@@ -215,7 +215,8 @@ def run(
         progress = console.watch(log_path)
         from pipeline import local_runner
 
-        local_runner.run(config)
+        with console.stderr_to(logging.getLogger("stderr").info):
+            local_runner.run(config)
         _print_outcome(config, progress, time.monotonic() - started)
 
 
@@ -314,8 +315,10 @@ def ingest(
         logging.getLogger("apache_beam").setLevel(logging.ERROR)
         from components.narrated_video_example_gen import ingest as ingest_lib
         from components.narrated_video_example_gen import ledger
+        from pipeline import console
 
-        summary = ingest_lib.run_ingest(videos, output, settings, workers, engine)
+        with console.stderr_to(lambda line: None):
+            summary = ingest_lib.run_ingest(videos, output, settings, workers, engine)
         click.echo(ledger.format_summary(summary))
         for line in exclusion_lines(settings.exclude_videos, summary):
             click.echo(line)

@@ -1,9 +1,14 @@
 """What a person at a terminal sees of a pipeline run: a line for each node, not TFX's log."""
 
+import contextlib
 import logging
+import os
 import pathlib
 import re
+import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
 
 import click
 
@@ -63,3 +68,36 @@ def watch(log_path: pathlib.Path) -> NodeProgress:
     absl_logger.handlers = [progress]
     absl_logger.propagate = True
     return progress
+
+
+@contextlib.contextmanager
+def stderr_to(tell: Callable[[str], None]) -> Iterator[None]:
+    """Keeps what libraries and worker processes print on standard error off the terminal.
+
+    Beam's workers print there each error that they also report. It goes through a pipe and not to a
+    file, as a worker that cannot print, on a full disk, would not report its error either.
+
+    Args:
+      tell: gets each line; it must not raise.
+    """
+    read, write = os.pipe()
+    kept = os.dup(2)
+    sys.stderr.flush()
+    os.dup2(write, 2)
+    os.close(write)
+
+    def drain() -> None:
+        with open(read, errors="replace") as lines:
+            for line in lines:
+                tell(line.rstrip())
+
+    thread = threading.Thread(target=drain, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+        # A worker that is about to end may still hold the pipe open.
+        thread.join(timeout=1.0)

@@ -1,6 +1,10 @@
 """The lines that a person sees of a run."""
 
 import logging
+import os
+import subprocess
+
+import pytest
 
 from pipeline import console
 
@@ -44,3 +48,20 @@ def test_the_log_file_gets_everything_and_the_terminal_only_nodes(tmp_path, caps
     log = (tmp_path / "run.log").read_text()
     for line in ("Component Trainer is running.", "a detail", "a warning"):
         assert line in log
+
+
+def test_what_libraries_and_children_print_on_stderr_goes_elsewhere(capfd):
+    lines = []
+    with console.stderr_to(lines.append):
+        os.write(2, b"from a library\n")
+        subprocess.run(["sh", "-c", "echo from a child >&2"], check=True)
+    os.write(2, b"for the person\n")
+    assert lines == ["from a library", "from a child"]
+    assert capfd.readouterr().err == "for the person\n"
+
+
+def test_stderr_is_as_before_after_an_error(capfd):
+    with pytest.raises(ValueError, match="wrong"), console.stderr_to(lambda line: None):
+        raise ValueError("wrong")
+    os.write(2, b"for the person\n")
+    assert capfd.readouterr().err == "for the person\n"
