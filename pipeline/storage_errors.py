@@ -24,12 +24,13 @@ _IN_WORDS = {
         os.strerror(number): number
         for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENOTDIR)
     },
+    "is not a directory": errno.ENOTDIR,
     "database or disk is full": errno.ENOSPC,
     "attempt to write a readonly database": errno.EROFS,
 }
-# "[Errno 28] No space left on device: '/x/y'" of Python, "/x/y; No space left on device" of
-# TensorFlow.
-_PATH = r"(?:{words}: '(?P<after>[^']+)'|(?P<before>/[^;:'\"\s]+); {words})"
+# "[Errno 28] No space left on device: '/x/y'" of Python, "/x/y; No space left on device" and "/x/y
+# is not a directory" of TensorFlow.
+_PATH = r"(?:{words}: '(?P<after>[^']+)'|(?P<before>/[^;:'\"\s]+);? {words})"
 
 
 def storage_problem(error: BaseException) -> str | None:

@@ -74,11 +74,10 @@ def test_run_with_a_mistyped_setting_is_one_clear_line(tmp_path):
 
 
 @pytest.mark.parametrize("below", ["", "out"], ids=["a-file", "below-a-file"])
-@pytest.mark.parametrize("command", ["run", "ingest", "sample-data"])
+@pytest.mark.parametrize("command", ["run", "ingest"])
 def test_an_output_that_cannot_be_a_folder_is_one_clear_line(tmp_path, command, below):
     (tmp_path / "file").write_text("kept")
-    arguments = [command, "--output", str(tmp_path / "file" / below)]
-    arguments += [] if command == "sample-data" else ["--videos", str(tmp_path)]
+    arguments = [command, "--videos", str(tmp_path), "--output", str(tmp_path / "file" / below)]
     result = CliRunner().invoke(cli.main, [*arguments, "--workers", "1"])
     assert result.exit_code == 1
     (line,) = result.output.splitlines()[-1:]

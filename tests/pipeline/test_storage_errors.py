@@ -56,6 +56,12 @@ def test_an_error_of_tensorflow_is_understood():
     )
 
 
+def test_a_file_in_place_of_a_folder_is_understood_in_the_words_of_tensorflow():
+    assert storage_problem(Exception("/disk/file is not a directory")) == (
+        "/disk/file: what should be a folder is a file; give a folder that you can write to"
+    )
+
+
 def test_an_error_of_the_metadata_store_is_understood():
     assert storage_problem(sqlite3.OperationalError("database or disk is full")) == _FULL
 
