@@ -128,6 +128,17 @@ def outputs_of(
     return store.get_artifacts_by_id(ids) if ids else []
 
 
+def type_name(artifact: metadata_store_pb2.Artifact) -> str:
+    """Returns the name of an artifact's class, such as "Ledger".
+
+    The types of this project have the path that imports them before it.
+
+    Args:
+      artifact: the artifact.
+    """
+    return artifact.type.rpartition(".")[2]
+
+
 def maker_of(
     store: metadata_store.MetadataStore, artifacts: Sequence[metadata_store_pb2.Artifact]
 ) -> NodeExecution | None:

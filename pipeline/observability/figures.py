@@ -13,12 +13,12 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 from components.beam_metrics import METRICS_FILE
 from components.narrated_video_example_gen.ledger import SUMMARY_FILE
 from models.training import LOG_NAME
+from pipeline.observability import executions
 
 # The figures that say what Beam's workers counted: a list, see `components.beam_metrics`.
 BEAM = "beam"
 
-# Each artifact of the type in the metadata -> its figures. Those that an older version of the code
-# did not leave are missing.
+# Those figures that an older version of the code did not leave are missing.
 _Reader = Callable[[metadata_store_pb2.Artifact], dict[str, Any]]
 
 
@@ -32,7 +32,7 @@ def figures_of(artifact: metadata_store_pb2.Artifact) -> dict[str, Any]:
     Raises:
       ValueError: a file is damaged.
     """
-    reader = _READERS.get(artifact.type)
+    reader = _READERS.get(executions.type_name(artifact))
     try:
         return reader(artifact) if reader else {}
     except (FileNotFoundError, tf.errors.NotFoundError):

@@ -200,7 +200,7 @@ def _video_sets(
     ledgers = {}
     for execution in found:
         for artifact in executions.outputs_of(store, execution.execution_id):
-            if artifact.type == _LEDGER:
+            if executions.type_name(artifact) == _LEDGER:
                 ledgers[execution.execution_id] = pathlib.Path(artifact.uri)
     unused: dict[int, set[str]] = {}
     for execution_id, folder in ledgers.items():

@@ -46,6 +46,11 @@ def test_a_ledger_gives_its_counts_and_what_beam_counted(artifact):
     }
 
 
+def test_a_type_may_be_named_by_its_path(artifact):
+    ledger = artifact("components.artifacts.Ledger", {"summary.json": json.dumps(_SUMMARY)})
+    assert figures.figures_of(ledger)["videos_read"] == 5
+
+
 def test_a_ledger_of_older_code_gives_its_counts(artifact):
     ledger = artifact("Ledger", {"summary.json": json.dumps(_SUMMARY)})
     assert "beam" not in figures.figures_of(ledger)

@@ -23,7 +23,7 @@ def _kept(*videos: tuple[str, str, int]) -> str:
 
 
 def _ledger(history, name: str, kept: str | None, left_out: tuple[str, ...] = ()):
-    artifact = history.artifact("Ledger", name)
+    artifact = history.artifact("components.artifacts.Ledger", name)
     entry = {"path": "", "clip_index": None, "stage": "features", "reason": "x", "message": "x"}
     lines = [json.dumps({"video_id": video_id, **entry}) + "\n" for video_id in left_out]
     (history.folder / name / "ledger.jsonl").write_text("".join(lines))
