@@ -84,7 +84,7 @@ def _measure(root: pathlib.Path, num_clips: int) -> dict[str, float]:
     arguments += ["--annotations", folder / "clips.csv", "--features", folder / "features"]
     arguments += ["--store", folder / "store", "--output", folder / "result"]
     process = subprocess.Popen(
-        [sys.executable, "-c", "from pipeline.cli import main; main()", *map(str, arguments)],
+        [sys.executable, "-c", "from pipeline.cli import program; program()", *map(str, arguments)],
         cwd=_ROOT,
         stdout=subprocess.DEVNULL,
     )

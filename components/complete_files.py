@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 
@@ -14,12 +15,22 @@ from models import files
 def replacing(path: str, folder: str = "") -> Iterator[str]:
     """Gives a temporary path whose file takes the place of `path` once it is complete.
 
+    That of an address is a file of this machine: a store of objects shows an object only once it is
+    whole, while to rename one is to copy it, and some cannot rename an empty one.
+
     Args:
       path: the file to make.
-      folder: where the temporary file lies, on the same file system; beside `path` if empty. What
-        a killed process leaves stays there, so where whole folders are read it must be another.
+      folder: where the temporary file of a local path lies, on the same file system; beside `path`
+        if empty. What a killed process leaves stays there, so where whole folders are read it must
+        be another.
     """
     files.make_known(path)
+    if files.is_remote(path):
+        with tempfile.TemporaryDirectory(prefix="howto100m-") as local_folder:
+            temporary = os.path.join(local_folder, os.path.basename(path))
+            yield temporary
+            tf.io.gfile.copy(temporary, path, overwrite=True)
+        return
     name = f"{os.path.basename(path)}.{uuid.uuid4().hex}.tmp"
     temporary = os.path.join(folder or os.path.dirname(path), name)
     try:

@@ -21,6 +21,7 @@ from typing import IO, Any, NoReturn
 Path = str | os.PathLike[str]
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+_ROOT_OF_A_STORE = re.compile(r"[^:/]+://[^/]+")
 # Addresses of pages, which hub.load takes but which are no file systems.
 _OF_THE_WEB = ("http", "https")
 
@@ -144,6 +145,12 @@ def is_file(path: Path) -> bool:
         return gfile.exists(path) and not gfile.isdir(path)
 
 
+def _as_folder(path: Path) -> str:
+    """Returns an address as that of a folder, which a bucket alone is with a slash at its end."""
+    address = os.fspath(path)
+    return f"{address}/" if _ROOT_OF_A_STORE.fullmatch(address) else address
+
+
 def is_folder(path: Path) -> bool:
     """Tells whether there is such a folder; in a store of objects, whether something lies below it.
 
@@ -156,7 +163,7 @@ def is_folder(path: Path) -> bool:
     if not is_remote(path):
         return os.path.isdir(path)
     with _on(path) as gfile:
-        return gfile.isdir(path)
+        return gfile.isdir(_as_folder(path))
 
 
 def names(folder: Path) -> list[str]:
@@ -172,7 +179,7 @@ def names(folder: Path) -> list[str]:
         return sorted(os.listdir(folder))
     with _on(folder) as gfile:
         # Some file systems end the names of folders with a slash, and some repeat them.
-        return sorted({name.rstrip("/") for name in gfile.listdir(folder)} - {""})
+        return sorted({name.rstrip("/") for name in gfile.listdir(_as_folder(folder))} - {""})
 
 
 def walk(folder: Path, follow_links: bool = False) -> Iterator[tuple[str, list[str], list[str]]]:
@@ -191,7 +198,7 @@ def walk(folder: Path, follow_links: bool = False) -> Iterator[tuple[str, list[s
         yield from os.walk(folder, followlinks=follow_links)
         return
     with _on(folder) as gfile:
-        for parent, folders, found in gfile.walk(folder):
+        for parent, folders, found in gfile.walk(_as_folder(folder)):
             yield parent.rstrip("/"), [name.rstrip("/") for name in folders], list(found)
 
 

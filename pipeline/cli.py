@@ -25,17 +25,7 @@ from pipeline.paths import ExistingPath
 from pipeline.studies.cli import study
 
 
-class _Program(click.Group):
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return super().main(*args, **kwargs)
-        except SystemExit as end:
-            files.end_process(end.code)
-
-
-@click.group(
-    cls=_Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
-)
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="howto100m-tfx")
 def main() -> None:
     """From narrated videos to text-video search: HowTo100M and MIL-NCE as a TFX pipeline."""
@@ -497,3 +487,15 @@ main.add_command(metrics)
 main.add_command(results)
 main.add_command(hub)
 main.add_command(study)
+
+
+def program() -> None:
+    """Runs `howto100m`, and ends this process."""
+    try:
+        main()
+    except SystemExit as end:
+        files.end_process(end.code)
+
+
+if __name__ == "__main__":
+    program()

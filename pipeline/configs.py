@@ -130,14 +130,14 @@ class RunConfig:
         return bool(self.init_from and self.preset.ingest.annotations)
 
     @property
-    def data_root(self) -> str:
+    def storage_root(self) -> str:
         """The folder or address of data, checkpoints and the hub."""
         return self.root or self.output
 
     @property
     def hub_root(self) -> str:
         """The hub folder, which the publishers' folders are in."""
-        return self.hub or f"{self.data_root}/hub"
+        return self.hub or f"{self.storage_root}/hub"
 
     @property
     def hub_directory(self) -> str:

@@ -31,7 +31,7 @@ def run(config: configs.RunConfig) -> None:
     output = pathlib.Path(config.output)
     output.mkdir(parents=True, exist_ok=True)
     # TFX makes the folders of outputs before any component runs.
-    files.make_known(config.data_root)
+    files.make_known(config.storage_root)
     try:
         StampedRunner(code_version()).run(pipeline_lib.create_pipeline(config))
     except Exception:

@@ -119,7 +119,7 @@ def create_nodes(config: configs.RunConfig) -> list[base_node.BaseNode]:
             word_vectors=words.outputs["word_vectors"],
             model=preset.model,
             training=preset.training,
-            checkpoint_directory=f"{config.data_root}/checkpoints",
+            checkpoint_directory=f"{config.storage_root}/checkpoints",
             run_fn=_RUN_FN[preset.kind],
             init_from=init_from,
         )
@@ -194,7 +194,7 @@ def pipeline_of(
     """
     return tfx.dsl.Pipeline(
         pipeline_name="howto100m",
-        pipeline_root=f"{config.data_root}/pipeline_root",
+        pipeline_root=f"{config.storage_root}/pipeline_root",
         metadata_connection_config=metadata,
         components=list(nodes),
         enable_cache=True,

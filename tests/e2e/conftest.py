@@ -13,7 +13,7 @@ def howto100m_command() -> Callable[..., Sequence[str]]:
     return lambda *arguments: [
         sys.executable,
         "-c",
-        "from pipeline.cli import main; main()",
+        "from pipeline.cli import program; program()",
         *arguments,
     ]
 

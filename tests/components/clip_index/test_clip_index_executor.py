@@ -121,4 +121,4 @@ def test_component_keeps_only_the_sampling_for_its_cache_key():
         config=EvaluatorConfig(recall_name="R@1", max_clips=3, **_SAMPLING),
     )
     assert json.loads(generator.exec_properties["sampling"]) == _SAMPLING
-    assert generator.outputs["index"].type_name == "ClipIndex"
+    assert generator.outputs["index"].type_name == "components.ClipIndex"

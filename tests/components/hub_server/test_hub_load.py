@@ -17,7 +17,7 @@ from components.hub_pusher import push
 
 # Seconds; for what takes one, on a machine that has much else to do.
 _TIMEOUT = 120
-_SERVE = "from pipeline.cli import main; main()"
+_SERVE = "from pipeline.cli import program; program()"
 _LOAD = """
 import json, os, sys
 import tensorflow as tf

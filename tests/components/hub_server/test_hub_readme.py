@@ -10,7 +10,7 @@ import sys
 from components.hub_pusher import push
 
 _README = pathlib.Path(__file__).resolve().parents[3] / "README.md"
-_COMMAND = [sys.executable, "-c", "from pipeline.cli import main; main()"]
+_COMMAND = [sys.executable, "-c", "from pipeline.cli import program; program()"]
 _USE = """
 import sys
 import tensorflow as tf

@@ -388,7 +388,7 @@ def test_component_wires_its_channels():
         clips=types.Channel(type=standard_artifacts.Examples),
         config=_CONFIG,
     )
-    assert evaluator.outputs["evaluation"].type_name == "RetrievalEvaluation"
+    assert evaluator.outputs["evaluation"].type_name == "components.RetrievalEvaluation"
     assert evaluator.outputs["blessing"].type_name == "ModelBlessing"
     assert set(evaluator.inputs) == {"model", "clips"}
     assert json.loads(evaluator.exec_properties["config"]) == dataclasses.asdict(_CONFIG)
