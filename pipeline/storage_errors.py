@@ -38,8 +38,11 @@ def storage_problem(error: BaseException) -> str | None:
 
     Args:
       error: the error; those that led to it count too, as a full disk is often noticed first by
-        one library and then, when that cleans up, by another.
+        one library and then, when that cleans up, by another. A `ValueError` is of another kind: it
+        says what is wrong with an input, whatever was met in reading it.
     """
+    if isinstance(error, ValueError):
+        return None
     for link in _chain(error):
         number, path = _problem(link)
         if number is not None:

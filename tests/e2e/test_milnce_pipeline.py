@@ -115,7 +115,7 @@ def test_summary_and_report_tell_how_the_run_went(killed_then_finished):
     assert 0 <= trainer["figures"]["input_stall"] < 1
     assert all(node["seconds"] >= 0 for node in nodes.values())
     report = (output / "report.html").read_text()
-    assert report.count("How the run went") == 1
+    assert report.count("<h2>How the run went</h2>") == 1
     assert f"from the cache, made by run {ingest['run_id']}" in " ".join(report.split())
 
 

@@ -85,3 +85,15 @@ def test_the_first_of_several_errors_counts():
 )
 def test_other_errors_are_left_alone(error):
     assert storage_problem(error) is None
+
+
+def test_what_is_said_of_an_input_stays():
+    def read():
+        try:
+            raise _raised(errno.ENOTDIR, "/file/hub")
+        except OSError as error:
+            raise ValueError("the hub folder cannot be read") from error
+
+    with pytest.raises(ValueError, match="hub folder") as caught:
+        read()
+    assert storage_problem(caught.value) is None

@@ -92,7 +92,7 @@ def test_containers_have_their_image_command_and_resources(spec):
         "--executor_class_path",
         "components.narrated_video_example_gen.executor.Executor",
     ]
-    assert ingest["args"][-1] == "--direct_num_workers=3"
+    assert "--direct_num_workers=3" in ingest["args"]
     assert ingest["resources"] == {"cpuLimit": 3.0, "memoryLimit": 12.0}
     assert trainer["image"] == "registry/howto100m-gpu:1"
     accelerator = trainer["resources"]["accelerator"]
