@@ -25,13 +25,13 @@ def run(config: configs.RunConfig) -> None:
 
     Raises:
       ValueError: the output folder is no local one.
-      OSError: TensorFlow does not know the file system of the data.
+      OSError: TensorFlow does not know the file system of the data or of the hub.
     """
     configs.check_output(config.output)
     output = pathlib.Path(config.output)
     output.mkdir(parents=True, exist_ok=True)
     # TFX makes the folders of outputs before any component runs.
-    files.make_known(config.storage_root)
+    files.make_known(config.storage_root, config.hub_root)
     try:
         StampedRunner(code_version()).run(pipeline_lib.create_pipeline(config))
     except Exception:

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 import tensorflow as tf
 
 from components.hub_pusher import archive
-from models import hub_folder
+from models import files, hub_folder
 
 _STAGING = ".pushing-"
 _BLOCK_BYTES = 1 << 20
@@ -44,6 +44,7 @@ def push(model: str, hub_directory: str, now: float | None = None) -> str:
     Raises:
       ValueError: there is no SavedModel.
       RuntimeError: the hub folder cannot be written to, or there is no room in it.
+      OSError: TensorFlow does not know the hub's file system.
     """
     if not tf.io.gfile.exists(os.path.join(model, hub_folder.SAVED_MODEL_FILE)):
         raise ValueError(
@@ -52,9 +53,10 @@ def push(model: str, hub_directory: str, now: float | None = None) -> str:
         )
     now = time.time() if now is None else now
     hub_directory = hub_directory.rstrip("/")
+    files.make_known(hub_directory)
     try:
         tf.io.gfile.makedirs(hub_directory)
-        push_new = _push_in_order if _is_remote(hub_directory) else _push_by_rename
+        push_new = _push_in_order if files.is_remote(hub_directory) else _push_by_rename
         with _alone_in(hub_directory):
             return _newest_if_same(model, hub_directory) or push_new(model, hub_directory, now)
     except (OSError, tf.errors.OpError) as error:
@@ -87,7 +89,7 @@ def local_copy(folder: str) -> Iterator[str]:
     Yields:
       The local folder, which is there until the end of the `with`.
     """
-    if not _is_remote(folder):
+    if not files.is_remote(folder):
         yield folder
         return
     with tempfile.TemporaryDirectory() as local:
@@ -95,14 +97,10 @@ def local_copy(folder: str) -> Iterator[str]:
         yield local
 
 
-def _is_remote(path: str) -> bool:
-    return "://" in path
-
-
 @contextlib.contextmanager
 def _alone_in(directory: str) -> Iterator[None]:
     """Waits until no other push works in a local folder, and clears up after killed ones."""
-    if _is_remote(directory):
+    if files.is_remote(directory):
         yield
         return
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
@@ -140,13 +138,13 @@ def _newest_if_same(model: str, hub_directory: str) -> str | None:
 
 def _have_same_files(first: str, second: str) -> bool:
     # Files alone, as empty folders do not come to an object store.
-    files, others = (
+    entries, others = (
         sorted((entry for entry in _entries(folder) if entry.open), key=lambda entry: entry.name)
         for folder in (first, second)
     )
-    if [(file.name, file.size) for file in files] != [(file.name, file.size) for file in others]:
+    if [(file.name, file.size) for file in entries] != [(file.name, file.size) for file in others]:
         return False
-    return all(map(_have_same_bytes, files, others))
+    return all(map(_have_same_bytes, entries, others))
 
 
 def _have_same_bytes(first: archive.Entry, second: archive.Entry) -> bool:
@@ -216,10 +214,10 @@ def _copy(source: str, target: str, but: str = "") -> None:
 def _entries(folder: str) -> list[archive.Entry]:
     """Returns the files and folders below a folder, a folder before what is in it."""
     entries = []
-    for parent, folders, files in tf.io.gfile.walk(folder):
+    for parent, folders, names in tf.io.gfile.walk(folder):
         below = parent.removeprefix(folder).strip("/")
         entries += [archive.Entry(os.path.join(below, name.rstrip("/"))) for name in folders]
-        entries += [_file(os.path.join(parent, name), os.path.join(below, name)) for name in files]
+        entries += [_file(os.path.join(parent, name), os.path.join(below, name)) for name in names]
     return entries
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import click
 
 from components.hub_pusher import kaggle
+from models import files
 
 
 def hub_options(command: Callable) -> Callable:
@@ -45,10 +46,16 @@ def check_push(hub: str, kaggle_handle: str) -> None:
       kaggle_handle: `<owner>/<model>/<framework>/<variation>`, or empty.
 
     Raises:
-      ValueError: the folder cannot be written to, or Kaggle can have no such model.
+      ValueError: the folder cannot be written to or is an address of the web, or Kaggle can have
+        no such model.
       RuntimeError: kagglehub or the credentials are missing.
     """
-    if hub and "://" not in hub:
+    if hub and not files.is_remote(hub):
+        if files.is_address(hub):
+            raise ValueError(
+                f"--hub {hub}: nothing can be pushed to an address of the web; give a folder, or "
+                f"an address such as gs://BUCKET/hub, and `howto100m hub serve` it"
+            )
         there = os.path.abspath(hub)
         while not os.path.lexists(there):
             there = os.path.dirname(there)

@@ -61,6 +61,15 @@ def test_a_hub_that_cannot_be_written_to_is_one_clear_line(run, tmp_path):
     )
 
 
+def test_a_hub_on_the_web_is_one_clear_line(run):
+    result = run("--hub", "https://tfhub.dev/acme")
+    assert result.exit_code == 1
+    assert result.output == (
+        "Error: --hub https://tfhub.dev/acme: nothing can be pushed to an address of the web; give "
+        "a folder, or an address such as gs://BUCKET/hub, and `howto100m hub serve` it\n"
+    )
+
+
 def test_a_missing_credential_is_one_clear_line(run, no_credentials):
     pytest.importorskip("kagglehub", reason="the extra `kaggle` is not installed")
     result = run("--kaggle", _HANDLE)
