@@ -118,9 +118,15 @@ benchmark-scaling: setup ## Time an ingest with 1 and 2 workers; what 1.2 M vide
 image: ## Build the container image of the current stack, IMAGE, with Docker; CUDA=1 for GPUs.
 	docker build --build-arg CUDA='$(CUDA)' --tag '$(IMAGE)' .
 
+PYTEST := $(RUN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+
 .PHONY: test
-test: setup ## Run the tests, a file at a time on each core.
-	$(RUN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+test: setup ## Run the tests but for the long runs, a file at a time on each core.
+	$(PYTEST) -m 'not slow'
+
+.PHONY: test-slow
+test-slow: setup ## Run the tests that are whole runs of many minutes.
+	$(PYTEST) -m slow
 
 .PHONY: test-kills
 test-kills: setup ## Kill the orchestrator of a run ten times, then compare with a run at one go.

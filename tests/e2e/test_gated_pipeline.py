@@ -12,7 +12,7 @@ from components.trainer.config import ModelConfig, TrainingConfig
 from pipeline import results
 from schemas import video_features
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 _STATES = metadata_store_pb2.Execution
 _NODES = 14

@@ -21,7 +21,7 @@ import psutil
 import pytest
 import tensorflow as tf
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 _KILLS = int(os.environ.get("HOWTO100M_KILLS", "3"))
 _SEED = int(os.environ.get("HOWTO100M_KILLS_SEED", "0"))

@@ -20,7 +20,7 @@ from kfp import components as kfp_components
 from pipeline import configs, kubeflow_runner
 from pipeline.kubeflow.config import KubeflowConfig, NodeResources
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 _PROGRAM = pathlib.Path(__file__).with_name("kubeflow_stand_in.py")

@@ -11,7 +11,7 @@ from components.narrated_video_example_gen import manifest
 from components.narrated_video_example_gen.subtitles import reader
 from components.narrated_video_example_gen.subtitles.errors import SubtitleError
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 _FOLDERS = (
     "howto_misc",

@@ -69,6 +69,23 @@ def test_pipeline_create_update_and_list_keep_what_vertex_takes(folder):
     assert "howto100m" in _done(folder, "pipeline", "list").splitlines()
 
 
+def test_the_local_engine_compiles_creates_updates_and_lists_but_runs_nothing(tmp_path):
+    run = {"videos": "videos", "output": "run", "preset": "sample"}
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    script = str(_ROOT / "local_runner.py")
+    for command in ("compile", "create", "update"):
+        done = _tfx(tmp_path, "local", "pipeline", command, "--pipeline_path", script)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    assert "howto100m" in _tfx(tmp_path, "local", "pipeline", "list").stdout.splitlines()
+    assert not (tmp_path / "run" / "metadata.sqlite").exists()
+
+
+@pytest.mark.parametrize("engine", ["local", "vertex"])
+def test_the_engines_without_a_list_of_runs_say_so(folder, engine):
+    done = _tfx(folder, engine, "run", "list", "--pipeline_name", "howto100m")
+    assert "not supported" in (done.stdout + done.stderr).lower()
+
+
 def test_what_cannot_be_compiled_ends_in_one_line(folder, tmp_path):
     (tmp_path / "run.json").write_text('{"videos": "videos", "output": "relative"}')
     script = str(_ROOT / "kubeflow_runner.py")
