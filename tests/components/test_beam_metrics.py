@@ -5,8 +5,7 @@ import json
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from components import beam_metrics
-from components.narrated_video_example_gen import ingest
+from components import beam_engine, beam_metrics
 
 
 class _Count(beam.DoFn):
@@ -19,13 +18,17 @@ class _Count(beam.DoFn):
         self._even.inc(number % 2 == 0)
 
 
+def _pipeline() -> beam.Pipeline:
+    return beam.Pipeline(argv=beam_engine.engine_arguments((), workers=1))
+
+
 def _run(metered: beam_metrics.MeteredPipelines, numbers: list[int]) -> None:
     with metered.make_pipeline() as pipeline:
         _ = pipeline | beam.Create(numbers) | beam.Reshuffle() | "Count" >> beam.ParDo(_Count())
 
 
 def test_counters_and_distributions_are_those_of_all_elements(tmp_path):
-    metered = beam_metrics.MeteredPipelines(lambda: ingest.local_pipeline(1))
+    metered = beam_metrics.MeteredPipelines(_pipeline)
     _run(metered, [1, 2, 4, 9])
     metered.write(str(tmp_path))
     assert json.loads((tmp_path / "beam_metrics.json").read_text()) == [
@@ -39,7 +42,7 @@ def test_counters_and_distributions_are_those_of_all_elements(tmp_path):
 
 
 def test_a_pipeline_that_was_not_run_and_no_pipeline_have_no_metrics():
-    metered = beam_metrics.MeteredPipelines(lambda: ingest.local_pipeline(1))
+    metered = beam_metrics.MeteredPipelines(_pipeline)
     assert metered.metrics() == []
     metered.make_pipeline()
     assert metered.metrics() == []
@@ -51,7 +54,7 @@ class _Result:
 
 
 def test_a_runner_without_metrics_does_not_fail_what_is_done():
-    pipeline = ingest.local_pipeline(1)
+    pipeline = _pipeline()
     pipeline.result = _Result()
     metered = beam_metrics.MeteredPipelines(lambda: pipeline)
     metered.make_pipeline()

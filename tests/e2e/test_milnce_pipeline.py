@@ -18,7 +18,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from pipeline import results
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 _NODES = 12
 _STATES = metadata_store_pb2.Execution

@@ -12,7 +12,7 @@ pytest.importorskip("kfp", reason="kfp is in the extra kubeflow")
 
 from kfp import components as kfp_components
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 

@@ -3,6 +3,8 @@
 import dataclasses
 import io
 import json
+import os
+import pathlib
 import types
 
 import keras
@@ -119,8 +121,8 @@ def fits(monkeypatch):
 
     def fit(model, data, **options):
         calls.append({"model": model, "data": data, **options})
-        options["checkpoint_directory"].mkdir(parents=True, exist_ok=True)
-        (options["checkpoint_directory"] / "training.jsonl").touch()
+        os.makedirs(options["checkpoint_directory"], exist_ok=True)
+        pathlib.Path(options["checkpoint_directory"], "training.jsonl").touch()
 
     monkeypatch.setattr(milnce_training.training, "fit", fit)
     unused = types.SimpleNamespace(export_text_video_model=lambda *_, **__: None)

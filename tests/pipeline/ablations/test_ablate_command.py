@@ -65,6 +65,7 @@ def test_too_few_videos_are_one_clear_line(tmp_path):
 
 
 @pytest.mark.e2e
+@pytest.mark.slow
 def test_table_is_measured_in_earnest_and_kept(tmp_path):
     data = _sample(tmp_path / "data", num_videos=4, num_test_videos=2, steps_per_video=3)
     settings = {

@@ -20,6 +20,7 @@ def _seeded(seed):
     return dataclasses.replace(_PRESET, training=dataclasses.replace(_PRESET.training, seed=seed))
 
 
+@pytest.mark.slow
 def test_processes_measure_what_one_process_would(monkeypatch, tmp_path):
     missing = str(tmp_path / "no-such-shard")
     clips = ClipSet("clips", "f", (missing,), (), (missing,), ("cut",), np.zeros([2, 3], "float32"))

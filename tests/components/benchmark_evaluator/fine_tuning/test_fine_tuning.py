@@ -219,6 +219,7 @@ def test_training_moves_the_tower_unless_it_is_frozen(pushed, videos, trained, t
     np.testing.assert_array_equal(frozen[0], start[0])
 
 
+@pytest.mark.slow
 def test_a_training_that_was_cut_off_ends_with_the_same_weights(
     pushed, videos, tmp_path, monkeypatch
 ):
@@ -293,6 +294,7 @@ def _hmdb51(path, rows):
     return str(path)
 
 
+@pytest.mark.slow
 def test_a_benchmark_is_fine_tuned_on_each_split(pushed, videos, tmp_path):
     folder = tmp_path / "videos"
     folder.mkdir()
