@@ -91,8 +91,10 @@ class Checkout:
             (programs / name).chmod(0o755)
         for name in _FILES:
             (folder / name).symlink_to(_ROOT / name)
+        # Of `make test`, which may be what runs this.
+        of_make = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
         self._environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name not in of_make},
             "HOME": str(folder),
             "PATH": os.pathsep.join([str(programs), str(here), os.environ["PATH"]]),
             "PYTHONPATH": os.pathsep.join(entry for entry in [str(_ROOT), *sys.path] if entry),

@@ -211,6 +211,7 @@ def _weights(folder):
     return [variable.numpy() for variable in tf.saved_model.load(folder).variables]
 
 
+@pytest.mark.slow
 def test_training_moves_the_tower_unless_it_is_frozen(pushed, videos, trained, tmp_path):
     start = _weights(pushed)
     tuned = _weights(trained[1])
@@ -247,6 +248,7 @@ def test_a_training_that_was_cut_off_ends_with_the_same_weights(
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_what_was_trained_is_not_trained_again(pushed, videos, trained, at_first_batch):
     work, folder, said = trained
     assert [line.partition(":")[0] for line in said] == ["pass 1 of 2", "pass 2 of 2"]
@@ -255,6 +257,7 @@ def test_what_was_trained_is_not_trained_again(pushed, videos, trained, at_first
         _train(pushed, videos, work, seed=1)
 
 
+@pytest.mark.slow
 def test_another_file_in_the_place_of_a_video_is_trained_on_anew(
     pushed, videos, trained, at_first_batch
 ):
