@@ -9,6 +9,7 @@ import click
 from components.benchmark_evaluator.config import GateConfig
 from components.benchmark_evaluator.names import BENCHMARKS
 from models import files
+from pipeline.options import with_options
 
 if TYPE_CHECKING:
     from components.benchmark_evaluator.embedding.frame_rows import FrameProtocol
@@ -24,9 +25,7 @@ def gate_options(command: Callable) -> Callable:
     Args:
       command: the command's function.
     """
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return with_options(command, _OPTIONS)
 
 
 _OPTIONS = (

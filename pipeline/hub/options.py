@@ -7,6 +7,7 @@ import click
 
 from components.hub_pusher import kaggle
 from models import files
+from pipeline.options import with_options
 
 
 def hub_options(command: Callable) -> Callable:
@@ -15,9 +16,7 @@ def hub_options(command: Callable) -> Callable:
     Args:
       command: the command's function.
     """
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return with_options(command, _OPTIONS)
 
 
 _OPTIONS = (

@@ -5,6 +5,7 @@ import posixpath
 
 from components.benchmark_evaluator.config import FILE_SETTINGS
 from components.narrated_video_example_gen.annotations.files import annotation_files
+from models import files
 from pipeline.configs import PRESETS, RunOptions
 
 _PATHS = (
@@ -99,12 +100,12 @@ class RunParameters:
             return f"{name}{separator}{self._below_root(value.strip())}"
         return assignment
 
-    def _files_below_root(self, files: str) -> str:
-        if not files:
-            return files
+    def _files_below_root(self, paths: str) -> str:
+        if not paths:
+            return paths
         return ",".join(
             f"{split}={self._below_root(path)}" if split else self._below_root(path)
-            for split, path in annotation_files(files)
+            for split, path in annotation_files(paths)
         )
 
     def _below_root(self, path: str) -> str:
@@ -125,4 +126,4 @@ def is_absolute(path: str) -> bool:
     Args:
       path: the path.
     """
-    return path.startswith("/") or "://" in path
+    return path.startswith("/") or files.is_address(path)

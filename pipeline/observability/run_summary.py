@@ -7,6 +7,7 @@ from typing import Any
 
 from ml_metadata.metadata_store import metadata_store
 
+from models import files
 from pipeline.observability import executions, figures
 from pipeline.observability.executions import NodeExecution
 
@@ -95,6 +96,4 @@ def write(summary: dict[str, Any], folder: pathlib.Path) -> None:
       summary: see `summarize`.
       folder: the output folder of the run.
     """
-    unfinished = folder / f"{SUMMARY_FILE}.new"
-    unfinished.write_text(json.dumps(summary, indent=2) + "\n")
-    unfinished.replace(folder / SUMMARY_FILE)
+    files.write_text(folder / SUMMARY_FILE, json.dumps(summary, indent=2) + "\n")

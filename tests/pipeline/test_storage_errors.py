@@ -30,8 +30,8 @@ def _raised(number: int, path: str | None = None) -> OSError:
             "/cdrom/out: the file system can only be read; give a folder that you can write to",
         ),
         (
-            _raised(errno.EACCES, "/root/out"),
-            "/root/out: access is denied; change the permissions, or give another file or folder",
+            _raised(errno.EACCES, "/locked/out"),
+            "/locked/out: access is denied; change the permissions, or give another file or folder",
         ),
         (
             _raised(errno.ENOTDIR, "/etc/passwd/out"),
