@@ -59,8 +59,8 @@ class Engine:
         return [
             "--runner=PortableRunner",
             f"--job_endpoint={self.job_endpoint}",
-            # Beam's client ends a job of this service that takes longer.
-            "--job_server_timeout=3600",
+            # Beam's client gives up a job of this service that takes longer.
+            "--job_server_timeout=900",
             f"--environment_type={kind}",
             option,
             f"--direct_num_workers={num_workers}",

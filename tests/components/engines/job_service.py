@@ -4,6 +4,7 @@ Beam's own has no PROCESS environment, and where a worker is lost it waits for e
 it, and begins a job anew that has lost a worker, as Flink does.
 """
 
+import contextlib
 import copy
 import itertools
 import os
@@ -32,14 +33,14 @@ class LosableConnection(worker_handlers.ControlConnection):
         self._is_lost = False
 
     def _read(self):
-        try:
+        # The stream of a worker that is killed ends with an error, or as if the worker had closed it.
+        with contextlib.suppress(grpc.RpcError):
             super()._read()
-        except grpc.RpcError:
-            with self._guard:
-                self._is_lost = True
-                waiting = list(self._futures_by_id.values())
-            for future in waiting:
-                self._answer(future)
+        with self._guard:
+            self._is_lost = True
+            waiting = list(self._futures_by_id.values())
+        for future in waiting:
+            self._answer(future)
 
     def push(self, req):
         """Sends a request, if there is anyone to read it."""
