@@ -10,7 +10,7 @@ import apache_beam as beam
 from absl import logging
 from apache_beam.metrics import metric
 
-from components import complete_files
+from models import files
 
 METRICS_FILE = "beam_metrics.json"
 
@@ -60,7 +60,7 @@ class MeteredPipelines:
           folder: the folder of the file.
         """
         content = [dataclasses.asdict(item) for item in self.metrics()]
-        with complete_files.written(os.path.join(folder, METRICS_FILE)) as stream:
+        with files.written(os.path.join(folder, METRICS_FILE)) as stream:
             json.dump(content, stream, indent=2)
 
 

@@ -286,6 +286,40 @@ def read_text(path: Path) -> str:
 
 
 @contextlib.contextmanager
+def staged(path: Path, folder: Path = "") -> Iterator[str]:
+    """Gives a temporary path whose file takes the place of `path` once it is complete.
+
+    That of an address is a file of this machine: a store of objects shows an object only once it is
+    whole, while to rename one is to copy it, and some cannot rename an empty one.
+
+    Args:
+      path: a path or an address; its folder is there.
+      folder: where the temporary file of a local path lies, on the same file system; beside `path`
+        if empty. What a killed process leaves stays there, so where whole folders are read it must
+        be another.
+
+    Raises:
+      OSError: it cannot be written.
+    """
+    if is_remote(path):
+        with tempfile.TemporaryDirectory(prefix="howto100m-") as local_folder:
+            local = os.path.join(local_folder, os.path.basename(path))
+            yield local
+            with _on(path) as gfile:
+                gfile.copy(local, path, overwrite=True)
+        return
+    name = f"{os.path.basename(path)}.{uuid.uuid4().hex}.tmp"
+    temporary = os.path.join(folder or os.path.dirname(path), name)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(temporary)
+        raise
+
+
+@contextlib.contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Opens a file for writing that takes the place of `path` once it is complete.
 
@@ -295,24 +329,22 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     Raises:
       OSError: it cannot be written.
     """
-    if is_remote(path):
-        # An object appears as a whole, so the copy needs no other name until it is there.
-        with tempfile.TemporaryDirectory(prefix="howto100m-") as folder:
-            local = os.path.join(folder, "content")
-            with open(local, "wb") as stream:
-                yield stream
-            with _on(path) as gfile:
-                gfile.copy(local, path, overwrite=True)
-        return
-    temporary = f"{path}.{uuid.uuid4().hex}.tmp"
-    try:
-        with open(temporary, "wb") as stream:
-            yield stream
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(temporary)
-        raise
+    with staged(path) as temporary, open(temporary, "wb") as stream:
+        yield stream
+
+
+@contextlib.contextmanager
+def written(path: Path) -> Iterator[IO[str]]:
+    """Opens a file for text in UTF-8 that takes the place of `path` once it is complete.
+
+    Args:
+      path: a path or an address; its folder is there.
+
+    Raises:
+      OSError: it cannot be written.
+    """
+    with staged(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as stream:
+        yield stream
 
 
 def write_text(path: Path, text: str) -> None:

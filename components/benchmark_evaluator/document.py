@@ -8,7 +8,6 @@ import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from components import complete_files
 from components.benchmark_evaluator.names import RESULT_FILE
 from components.benchmark_evaluator.outcome import Failure, Outcome
 from components.benchmark_evaluator.protocols import bootstrap
@@ -172,10 +171,10 @@ class Result:
           folder: made where it is missing.
         """
         files.make_folder(folder)
-        with complete_files.written(os.path.join(folder, FAILURES_FILE)) as stream:
+        with files.written(os.path.join(folder, FAILURES_FILE)) as stream:
             for failure in self.failures:
                 stream.write(json.dumps(dataclasses.asdict(failure)) + "\n")
-        with complete_files.written(os.path.join(folder, RESULT_FILE)) as stream:
+        with files.written(os.path.join(folder, RESULT_FILE)) as stream:
             json.dump(self.content, stream, indent=2, allow_nan=False)
 
 

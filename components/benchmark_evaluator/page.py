@@ -13,6 +13,7 @@ import jinja2
 from components.benchmark_evaluator.recognition_table import recognition_table
 from components.benchmark_evaluator.results_plot import Bar, draw_bars
 from components.benchmark_evaluator.tables import Row, Table, figure, words
+from models import files
 
 # An underscore between two letters or digits is no emphasis in Markdown.
 _MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
@@ -82,17 +83,11 @@ def write_page(results: Sequence[Mapping[str, Any]], folder: str) -> None:
     environment.filters["words"] = words
     environment.filters["data_uri"] = _data_uri
     for section in shown:
-        _write(target / section.plot_file, section.plot)
+        with files.replacing(target / section.plot_file) as stream:
+            stream.write(section.plot)
     for template, file in (("page.md.j2", "results.md"), ("page.html.j2", "results.html")):
         text = environment.get_template(template).render(sections=shown, recognition=recognition)
-        _write(target / file, text.encode())
-
-
-def _write(path: pathlib.Path, content: bytes) -> None:
-    """Writes a file that is there whole or not at all; `complete_files` would need TensorFlow."""
-    temporary = path.with_name(f"{path.name}.tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+        files.write_text(target / file, text)
 
 
 def _set_key(result: Mapping[str, Any]) -> tuple:

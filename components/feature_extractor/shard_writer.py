@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import apache_beam as beam
 import tensorflow as tf
 
-from components import complete_files
 from components.feature_extractor import feature_folder, row_files, video_record
 from components.feature_extractor.compute import Decoded
 from components.feature_extractor.config import FeaturesConfig
 from components.feature_extractor.jobs import Job
 from components.feature_extractor.networks import Network
 from components.narrated_video_example_gen.ledger import Entry
+from models import files
 from schemas.video_features import FeatureStream, serialize_video_features
 
 MISSING_FEATURES = "missing_features"
@@ -66,7 +66,7 @@ class _WriteShard(beam.DoFn):
         videos = captions = 0
         path = os.path.join(self._folder, shard)
         with (
-            complete_files.replacing(path, self._work) as temporary,
+            files.staged(path, self._work) as temporary,
             tf.io.TFRecordWriter(temporary) as writer,
         ):
             for job, load in sorted(loaders, key=lambda loader: loader[0].video.video_id):
@@ -78,7 +78,7 @@ class _WriteShard(beam.DoFn):
                     videos += 1
                     captions += count
         report = ShardReport(videos, captions, entries)
-        with complete_files.written(_report_path(self._work, shard)) as stream:
+        with files.written(_report_path(self._work, shard)) as stream:
             json.dump(dataclasses.asdict(report), stream)
 
     def _record(

@@ -18,7 +18,7 @@ import apache_beam as beam
 import tensorflow as tf
 from apache_beam.metrics import Metrics
 
-from components import beam_engine, complete_files
+from components import beam_engine
 from components.narrated_video_example_gen import (
     exclusions,
     failed_ledger,
@@ -115,8 +115,8 @@ def ingest(
         if shards:
             _run(shards, config, folders, work, make_pipeline, threads)
         with (
-            complete_files.written(os.path.join(folders.ledger, ledger.LEDGER_FILE)) as stream,
-            complete_files.written(os.path.join(folders.ledger, ledger.KEPT_FILE)) as kept_stream,
+            files.written(os.path.join(folders.ledger, ledger.LEDGER_FILE)) as stream,
+            files.written(os.path.join(folders.ledger, ledger.KEPT_FILE)) as kept_stream,
         ):
             book = Ledger(stream, plan.num_annotated)
             book.add_all(plan.entries)
@@ -132,7 +132,7 @@ def ingest(
                 kept_clips[shard.split] += clips
     finally:
         tf.io.gfile.rmtree(work)
-    with complete_files.written(os.path.join(folders.ledger, ledger.SUMMARY_FILE)) as stream:
+    with files.written(os.path.join(folders.ledger, ledger.SUMMARY_FILE)) as stream:
         json.dump(book.summary(), stream, indent=2)
     for split in {shard.split for shard in shards}:
         if not kept_clips[split]:
@@ -271,7 +271,7 @@ def _with_caption_json(
                 continue
             entries.extend(dropped_lines(row, drops))
             subtitles = os.path.join(folder, _caption_file(video_id))
-            with complete_files.written(subtitles) as stream:
+            with files.written(subtitles) as stream:
                 reader.write_howto100m_csv(captions, stream)
             found[video_id] = dataclasses.replace(row, subtitles=subtitles)
     except reader.SubtitleError as error:
@@ -371,8 +371,8 @@ class _IngestShard(beam.DoFn):
         clips_path = os.path.join(self._folders.clips, shard.clips_name)
         examples_path = os.path.join(self._folders.examples, shard.examples_name)
         with (
-            complete_files.replacing(clips_path, self._work) as unfinished_clips,
-            complete_files.replacing(examples_path, self._work) as unfinished_examples,
+            files.staged(clips_path, self._work) as unfinished_clips,
+            files.staged(examples_path, self._work) as unfinished_examples,
             tf.io.TFRecordWriter(unfinished_clips) as clips_writer,
             tf.io.TFRecordWriter(unfinished_examples, "GZIP") as examples_writer,
         ):
@@ -396,13 +396,13 @@ class _IngestShard(beam.DoFn):
                     kept.append(dataclasses.asdict(video))
                 self._milliseconds.update(round(1000 * (time.monotonic() - started)))
         report = {"kept": kept, "entries": entries}
-        with complete_files.written(os.path.join(self._work, shard.report_name)) as stream:
+        with files.written(os.path.join(self._work, shard.report_name)) as stream:
             json.dump(report, stream)
 
     def _write_captions(self, transcript: Transcript) -> None:
         if self._folders.captions:
             name = _caption_file(transcript.video_id)
-            with complete_files.written(os.path.join(self._folders.captions, name)) as stream:
+            with files.written(os.path.join(self._folders.captions, name)) as stream:
                 reader.write_howto100m_csv(transcript.captions, stream)
 
 

@@ -6,10 +6,10 @@ import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from components import complete_files
 from components.retrieval_evaluator import evaluation
 from components.retrieval_evaluator.clips import ClipSource
 from components.retrieval_evaluator.text_video_model import TextVideoModel
+from models import files
 
 
 def short_name(described: Any) -> str:
@@ -53,7 +53,7 @@ class KeptScores:
             return kept
         measured = dict(measure())
         self._folder.mkdir(parents=True, exist_ok=True)
-        with complete_files.written(str(self._path(described))) as stream:
+        with files.written(self._path(described)) as stream:
             json.dump(measured, stream)
         return measured
 

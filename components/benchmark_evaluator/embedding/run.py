@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from components import complete_files
 from components.benchmark_evaluator.embedding.row_rules import RowRule
 from components.benchmark_evaluator.embedding.rows import Rows, RowSource
 from components.benchmark_evaluator.embedding.store import EmbeddingStore, row_key
 from components.retrieval_evaluator.text_video_model import ModelError
+from models import files
 from models.error_text import first_line
 
 _WATCH_SECONDS = 1.0
@@ -181,5 +181,5 @@ class _Embed(beam.DoFn):
             if not isinstance(error, ModelError):
                 message = f"the video {job.video_id} cannot be embedded: {first_line(error)}"
             # From another process Beam would give it back as the text of many tracebacks.
-            with complete_files.written(str(self._error_path)) as stream:
+            with files.written(self._error_path) as stream:
                 json.dump({"kind": name, "message": message}, stream)

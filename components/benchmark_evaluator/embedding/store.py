@@ -9,7 +9,6 @@ from typing import Literal
 
 import numpy as np
 
-from components import complete_files
 from components.benchmark_evaluator.embedding.row_rules import RowRule
 from components.benchmark_evaluator.embedding.rows import Rows, RowSource
 from components.files_fingerprint import files_fingerprint
@@ -57,17 +56,14 @@ class EmbeddingStore:
         """
         remarks_path, values_path = self._paths(key)
         if rows.problem is not None or rows.cut_off:
-            with complete_files.written(str(remarks_path)) as stream:
+            with files.written(remarks_path) as stream:
                 json.dump({"problem": rows.problem, "cut_off": rows.cut_off}, stream)
         else:
             remarks_path.unlink(missing_ok=True)
         if rows.values is None:
             values_path.unlink(missing_ok=True)
         else:
-            with (
-                complete_files.replacing(str(values_path)) as temporary,
-                open(temporary, "wb") as stream,
-            ):
+            with files.replacing(values_path) as stream:
                 np.save(stream, rows.values, allow_pickle=False)
 
     def forget(self, key: str) -> None:

@@ -33,7 +33,7 @@ class LosableConnection(worker_handlers.ControlConnection):
         self._is_lost = False
 
     def _read(self):
-        # The stream of a worker that is killed ends with an error, or as if the worker had closed it.
+        # The stream of a killed worker ends with an error, or as if the worker had closed it.
         with contextlib.suppress(grpc.RpcError):
             super()._read()
         with self._guard:
