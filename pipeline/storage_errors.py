@@ -18,6 +18,20 @@ _ADVICE = {
     # Where a folder is made that may be there already.
     errno.EEXIST: ("what should be a folder is a file", _GIVE_ANOTHER),
 }
+# What another file system says where it wants credentials, or others than it was given: the class
+# of TensorFlow's error, as one sees it in a worker's words too; botocore's; Google's.
+_REFUSED = (
+    "PermissionDeniedError",
+    "UnauthenticatedError",
+    "AccessDenied",
+    "Unable to locate credentials",
+    "default credentials were not found",
+)
+_CREDENTIALS = (
+    "the store refuses access; set the credentials that it asks for in the environment "
+    "(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for s3://, GOOGLE_APPLICATION_CREDENTIALS for "
+    "gs://), or give an address that yours open"
+)
 # TensorFlow and Beam's workers tell the system's error in words; SQLite has words of its own.
 _IN_WORDS = {
     **{
@@ -34,7 +48,7 @@ _PATH = r"(?:{words}: '(?P<after>[^']+)'|(?P<before>/[^;:'\"\s]+);? {words})"
 
 
 def storage_problem(error: BaseException) -> str | None:
-    """Returns one line on a place that cannot be written to, or None for an error of another kind.
+    """Returns one line on a place that is full, closed or refused, or None for any other error.
 
     Args:
       error: the error; those that led to it count too, as a full disk is often noticed first by
@@ -48,6 +62,10 @@ def storage_problem(error: BaseException) -> str | None:
         if number is not None:
             what, advice = _ADVICE[number]
             return f"{path}: {what}; {advice}" if path else f"{what}; {advice}"
+        described = f"{type(link).__name__}: {link}"
+        if any(words in described for words in _REFUSED):
+            path = os.fspath(getattr(link, "filename", "") or "")
+            return f"{path}: {_CREDENTIALS}" if path else _CREDENTIALS
     return None
 
 

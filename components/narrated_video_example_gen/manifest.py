@@ -113,7 +113,11 @@ def read_videos(videos: str, need_files: bool = True) -> tuple[list[VideoRow], l
         elif files.is_file(videos):
             rows, entries = _read_manifest(videos, need_files)
         else:
-            raise ManifestError(f"{videos} is neither a folder of videos nor a manifest CSV")
+            raise ManifestError(
+                f"{videos} is neither a folder of videos nor a manifest CSV"
+                # To tensorflow-io what it may not see is not there.
+                + (", or the environment has no credentials for it" * files.is_remote(videos))
+            )
     except OSError as error:
         raise ManifestError(f"{videos} cannot be read: {error.strerror or error}") from error
     return _first_of_each_id(rows, entries)

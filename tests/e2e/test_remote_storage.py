@@ -4,12 +4,14 @@ Everything that touches the store runs in a process of its own: tensorflow-io en
 loaded it in a way of its own.
 """
 
+import http.server
 import importlib.util
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -36,6 +38,23 @@ text = hub.load(path).signatures["text"](tf.constant(["cut the star", "fold it"]
 print(json.dumps({{"path": path, "shape": text["text_embedding"].shape.as_list()}}), flush=True)
 os._exit(0)
 """
+
+
+class RefusingStore(http.server.BaseHTTPRequestHandler):
+    """Answers as S3 does without the right credentials."""
+
+    def _refuse(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        answer = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+        self.send_response(403)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer)
+
+    # The names are those of http.server.
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _refuse  # noqa: N815
 
 
 def missing(module):
@@ -156,3 +175,38 @@ def test_an_output_that_is_an_address_is_refused_in_one_line(howto100m_command, 
         f"log; --root s3://{BUCKET}/run puts data, checkpoints and pushed models there\n"
     )
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(missing("tensorflow_io"), reason="this TensorFlow has no s3://")
+@pytest.mark.parametrize(
+    ("part", "line"),
+    [
+        ("--root", "Error: the store refuses access; set the credentials that it asks for"),
+        ("--videos", "nor a manifest CSV, or the environment has no credentials for it"),
+    ],
+)
+def test_a_store_that_refuses_access_is_told_in_one_line(part, line, howto100m_command, tmp_path):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), RefusingStore) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        endpoint = f"http://127.0.0.1:{server.server_port}"
+        arguments = {"--videos": str(tmp_path), "--output": str(tmp_path / "output")}
+        arguments[part] = f"s3://{BUCKET}/somewhere"
+        done = subprocess.run(
+            howto100m_command("run", *(word for pair in arguments.items() for word in pair)),
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+            env={
+                **os.environ,
+                "AWS_ACCESS_KEY_ID": "of somebody else",
+                "AWS_SECRET_ACCESS_KEY": "wrong",
+                "AWS_REGION": "us-east-1",
+                "S3_ENDPOINT": endpoint,
+                "S3_USE_HTTPS": "0",
+            },
+        )
+        server.shutdown()
+    assert done.returncode == 1
+    (told,) = (text for text in done.stderr.splitlines() if text.startswith("Error: "))
+    assert line in told

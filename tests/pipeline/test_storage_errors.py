@@ -66,6 +66,26 @@ def test_an_error_of_the_metadata_store_is_understood():
     assert storage_problem(sqlite3.OperationalError("database or disk is full")) == _FULL
 
 
+class PermissionDeniedError(Exception):
+    """Stands for the one of TensorFlow, which takes seconds to import."""
+
+
+@pytest.mark.parametrize(
+    ("error", "place"),
+    [
+        (PermissionDeniedError("Access Denied"), ""),
+        (OSError(errno.EIO, "AccessDenied: Access Denied", "s3://bucket/x"), "s3://bucket/x: "),
+        (RuntimeError("botocore: Unable to locate credentials [while running 'x']"), ""),
+    ],
+    ids=["tensorflow", "project", "worker"],
+)
+def test_a_store_that_refuses_access_is_told_with_the_credentials_it_wants(error, place):
+    line = storage_problem(error)
+    assert line.startswith(f"{place}the store refuses access; set the credentials")
+    assert "AWS_ACCESS_KEY_ID" in line
+    assert "GOOGLE_APPLICATION_CREDENTIALS" in line
+
+
 def test_the_first_of_several_errors_counts():
     def fail():
         try:
