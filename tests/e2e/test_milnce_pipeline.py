@@ -184,35 +184,6 @@ def test_unchanged_run_is_all_cache_hits(killed_then_finished, run_arguments, ho
     assert f"0 nodes run, {_NODES} from cache" in printed
 
 
-def test_tfx_cli_runs_the_same_pipeline(killed_then_finished, tmp_path):
-    output, _ = killed_then_finished
-    before = {run.id for run in _executions(output)}
-    root = pathlib.Path(__file__).resolve().parents[2]
-    environment = {
-        **os.environ,
-        "HOME": str(tmp_path),
-        "HOWTO100M_RUN": str(output / "run.json"),
-        "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
-    }
-    for command in (
-        ["pipeline", "create", "--pipeline_path", "local_runner.py"],
-        ["run", "create", "--pipeline_name", "howto100m"],
-    ):
-        done = subprocess.run(
-            ["tfx", *command, "--engine", "local"],
-            cwd=root,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
-    states = [run.last_known_state for run in _executions(output) if run.id not in before]
-    # Not necessarily from the cache: the schema's path is another where Bazel runs a copy of it.
-    assert len(states) == _NODES
-    assert set(states) <= {_STATES.CACHED, _STATES.COMPLETE}
-
-
 _FRAMES = ("frames.num_frames=8", "frames.frame_rate=2.5", "frames.image_size=64")
 
 
