@@ -1,7 +1,7 @@
 """Where a pushed model came from: the executions, settings, code and videos behind it.
 
-ML Metadata finds what is upstream of the push; a run that took results from the cache leads on to
-the runs that made them.
+The events of ML Metadata lead from the push up to the ingest; those of a run that took results from
+the cache lead on to the runs that made them.
 """
 
 import dataclasses
@@ -26,8 +26,6 @@ METADATA_FILE = "metadata.sqlite"
 
 _EVENT = metadata_store_pb2.Event
 _COMPLETE = metadata_store_pb2.Execution.COMPLETE
-# More than any pipeline of this project has, and the most that ML Metadata goes.
-_MAX_HOPS = 100
 _LEDGER = "Ledger"
 # A push as the TFX Pusher records it.
 _PUSHED = "PushedModel"
@@ -120,12 +118,9 @@ def trace(store: metadata_store.MetadataStore, model: pathlib.Path) -> Lineage:
       ValueError: the metadata know of no such push.
     """
     pushed = _find_push(store, model)
-    query = metadata_store_pb2.LineageSubgraphQueryOptions(
-        direction=metadata_store_pb2.LineageSubgraphQueryOptions.UPSTREAM, max_num_hops=_MAX_HOPS
-    )
-    query.starting_artifacts.filter_query = f"id = {pushed.id}"
-    graph = store.get_lineage_subgraph(query)
-    found = [one for one in graph.executions if one.last_known_state == _COMPLETE]
+    events = _events_upstream(store, pushed.id)
+    reached = store.get_executions_by_id({event.execution_id for event in events})
+    found = [one for one in reached if one.last_known_state == _COMPLETE]
     steps = [
         Step(executions.describe(store, execution), _settings(execution))
         for execution in sorted(found, key=lambda execution: execution.id)
@@ -133,8 +128,38 @@ def trace(store: metadata_store.MetadataStore, model: pathlib.Path) -> Lineage:
     return Lineage(
         pushed_to=str(_destination(pushed)),
         steps=steps,
-        video_sets=_video_sets(store, graph, [step.execution for step in steps]),
+        video_sets=_video_sets(store, events, [step.execution for step in steps]),
     )
+
+
+def _events_upstream(
+    store: metadata_store.MetadataStore, artifact_id: int
+) -> list[metadata_store_pb2.Event]:
+    """Returns how an artifact, and all that it was made from, came out of executions and into them.
+
+    `get_lineage_subgraph` would tell it too, but not in ML Metadata 1.21, which has lost ZetaSQL.
+    """
+    events: list[metadata_store_pb2.Event] = []
+    executions_seen: set[int] = set()
+    artifacts_seen: set[int] = set()
+    unexplained = {artifact_id}
+    while unexplained:
+        artifacts_seen |= unexplained
+        made = [
+            event
+            for event in store.get_events_by_artifact_ids(unexplained)
+            if event.type == _EVENT.OUTPUT
+        ]
+        makers = {event.execution_id for event in made} - executions_seen
+        executions_seen |= makers
+        taken = [
+            event
+            for event in store.get_events_by_execution_ids(makers)
+            if event.type == _EVENT.INPUT
+        ]
+        unexplained = {event.artifact_id for event in taken} - artifacts_seen
+        events += made + taken
+    return events
 
 
 def _find_push(
@@ -182,7 +207,7 @@ def _parsed(value: metadata_store_pb2.Value) -> Any:
 
 def _video_sets(
     store: metadata_store.MetadataStore,
-    graph: metadata_store_pb2.LineageGraph,
+    events: Sequence[metadata_store_pb2.Event],
     found: Sequence[NodeExecution],
 ) -> list[VideoSet]:
     """Returns what the ingests kept, without what the feature extractions after them left out."""
@@ -190,11 +215,11 @@ def _video_sets(
     makers = {execution.execution_id for execution in found}
     made_by = {
         event.artifact_id: event.execution_id
-        for event in graph.events
+        for event in events
         if event.type == _EVENT.OUTPUT and event.execution_id in makers
     }
     inputs: dict[int, list[int]] = {}
-    for event in graph.events:
+    for event in events:
         if event.type == _EVENT.INPUT:
             inputs.setdefault(event.execution_id, []).append(event.artifact_id)
     ledgers = {}
