@@ -357,8 +357,8 @@ def write_text(path: Path, text: str) -> None:
     Raises:
       OSError: it cannot be written.
     """
-    with replacing(path) as stream:
-        stream.write(text.encode("utf-8"))
+    with written(path) as stream:
+        stream.write(text)
 
 
 def copy(source: Path, target: Path) -> None:
