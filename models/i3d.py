@@ -12,6 +12,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from models.fan_out import copies
 from models.inception import InceptionTower
 from models.video_layers import ConvUnit, Normalization, Triple, max_pool
 
@@ -87,11 +88,12 @@ class InceptionBlock(layers.Layer):
 
     def call(self, video: Any, training: bool | None = None) -> Any:
         """Maps [B, T, H, W, C] to [B, T, H, W, filters]."""
-        pooled = max_pool(video, (3, 3, 3), (1, 1, 1))
+        to_b0, to_b1, to_b2, to_b3 = copies(video, 4)
+        pooled = max_pool(to_b3, (3, 3, 3), (1, 1, 1))
         branches = (
-            self.b0(video, training=training),
-            self.b1_b(self.b1_a(video, training=training), training=training),
-            self.b2_b(self.b2_a(video, training=training), training=training),
+            self.b0(to_b0, training=training),
+            self.b1_b(self.b1_a(to_b1, training=training), training=training),
+            self.b2_b(self.b2_a(to_b2, training=training), training=training),
             self.b3(pooled, training=training),
         )
         return ops.concatenate(branches, axis=-1)

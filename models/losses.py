@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
+from models.fan_out import copies
+
 NEGATIVES = ("symmetric", "captions", "videos")
 POSITIVES = ("once", "twice")
 
@@ -119,12 +121,12 @@ def score_pairs(
     check_num_negatives(negatives, num_negatives)
     if (all_video is None) != (all_text is None):
         raise ValueError("all_video and all_text belong together: give both or neither")
-    video = ops.cast(video, "float32")
-    text = ops.cast(text, "float32")
-    all_video = video if all_video is None else ops.cast(all_video, "float32")
-    all_text = text if all_text is None else ops.cast(all_text, "float32")
+    own_video, video, whole_video = copies(ops.cast(video, "float32"), 3)
+    own_text, text, whole_text = copies(ops.cast(text, "float32"), 3)
+    all_video = whole_video if all_video is None else ops.cast(all_video, "float32")
+    all_text = whole_text if all_text is None else ops.cast(all_text, "float32")
 
-    own = own_scores(video, text)
+    own = own_scores(own_video, own_text)
     local, candidates = ops.shape(own)
     batch = ops.shape(all_video)[0]
     sides = []

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from models.fan_out import copies
+
 
 def max_margin_ranking(scores: Any, weights: Any, margin: float = 0.1) -> Any:
     """Computes the max-margin ranking loss of a batch, in float32.
@@ -29,10 +31,10 @@ def max_margin_ranking(scores: Any, weights: Any, margin: float = 0.1) -> Any:
     Returns:
       float32 [].
     """
-    scores = ops.cast(scores, "float32")
+    own, to_captions, to_clips = copies(ops.cast(scores, "float32"), 3)
     weights = ops.cast(weights, "float32")
-    threshold = ops.diagonal(scores)[:, None] - margin
-    costs = ops.relu(scores - threshold) + ops.relu(ops.transpose(scores) - threshold)
+    threshold = ops.diagonal(own)[:, None] - margin
+    costs = ops.relu(to_captions - threshold) + ops.relu(ops.transpose(to_clips) - threshold)
     return ops.sum(weights * costs) / ops.sum(weights)
 
 

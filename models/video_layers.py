@@ -8,6 +8,7 @@ from typing import Any
 from keras import layers, ops
 
 from models.batch_normalization import BatchNormalization
+from models.fan_out import copies
 from models.initializers import own_copy
 
 _CHANNEL_MULTIPLE = 4
@@ -247,7 +248,10 @@ class Convolution(layers.Layer):
         if taps == self.strides[0] == 1:
             return video, ops.reshape(kernel, kernel.shape[1:])
         video = ops.pad(video, [(0, 0), self.padding[0], (0, 0), (0, 0), (0, 0)])
-        shifted = [video[:, tap : tap + 1 - taps or None : self.strides[0]] for tap in range(taps)]
+        shifted = [
+            copy[:, tap : tap + 1 - taps or None : self.strides[0]]
+            for tap, copy in enumerate(copies(video, taps))
+        ]
         kernel = ops.reshape(
             ops.transpose(kernel, (1, 2, 0, 3, 4)), (*size, taps * channels, filters)
         )
