@@ -104,6 +104,7 @@ def test_a_run_killed_at_any_step_ends_as_one_at_one_go(steps, data, whole, tmp_
     assert [line["step"] for line in tiny_training.log(tmp_path)] == [3, 6, 9]
 
 
+@pytest.mark.slow
 def test_a_killed_run_of_our_s3ds_layers_ends_as_one_at_one_go(data, tmp_path, monkeypatch):
     # Its own convolutions, with their gradients, and normalisation.
     tiny_training.use_short_s3d(monkeypatch.setattr)
@@ -207,6 +208,7 @@ def test_two_workers_go_on_as_one_device_would(data, pushed, alone, tmp_path, mo
     assert tf.io.gfile.exists(str(shared / "model" / "saved_model.pb"))
 
 
+@pytest.mark.slow
 def test_two_replicas_of_a_killed_run_end_as_one_device_does(data, pushed, alone, tmp_path):
     job = tiny_training.make_job(data, tmp_path, pushed, strategy="mirrored", **_SHARED)
     _wait(_start(job, tmp_path, 0.0, 4), -signal.SIGKILL)
