@@ -17,7 +17,6 @@ from models.text_tower import TextTower
 VECTORS = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
 
 
-@keras.saving.register_keras_serializable(package="test_fan_out")
 class MeanColour(keras.Model):
     """A video tower that is a linear map of the clip's mean colour."""
 
